@@ -1,0 +1,45 @@
+# One entry for everything. `make help` lists the targets.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+# Compiled crates, Python environments and built tools outlive a clean checkout.
+export FISHID_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fishid
+export CARGO_TARGET_DIR ?= $(FISHID_CACHE)/target
+export FISHID_HOME ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/fishid
+
+# Own photographs, own backbone, and where to listen: make run DATA=photos BACKBONE=net.onnx LISTEN=0.0.0.0:8080
+DATA ?=
+BACKBONE ?=
+LISTEN ?= 127.0.0.1:8080
+
+.PHONY: help setup setup-test build run test test-full lint bench docs
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: ## what building and running need: system packages, ONNX Runtime, the page's parts
+	@scripts/setup.sh run
+
+setup-test: ## what the tests need besides: Chromium, linters, Python environment
+	@scripts/setup.sh test
+
+build: setup ## the release binary
+	@cargo build --release --locked --package fishid
+
+run: build ## set up, train if no model is in production, serve on $(LISTEN)
+	@exec "$$CARGO_TARGET_DIR/release/fishid" up --listen "$(LISTEN)" \
+		$(if $(DATA),--data "$(DATA)") $(if $(BACKBONE),--backbone "$(BACKBONE)")
+
+test: setup setup-test ## every test that belongs in every run
+	@scripts/test.sh
+
+test-full: setup setup-test ## the slow ones too: many kills, long soaks
+	@FISHID_TEST_FULL=1 scripts/test.sh
+
+lint: setup setup-test ## formatting, lints, licences, docs, links
+	@scripts/lint.sh
+
+bench: setup ## the numbers quoted in docs/, measured again here
+	@scripts/bench.sh

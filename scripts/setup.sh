@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Installs what fishid needs on Debian. `setup.sh run` for building and running, `setup.sh test` for
+# the tests. Everything already present is left alone, so a second call takes about a second.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what=${1:-run}
+cache=${FISHID_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/fishid}
+mkdir -p "$cache"
+
+say() { printf 'setup: %s\n' "$*"; }
+die() {
+  printf 'setup: %s\n' "$*" >&2
+  exit 1
+}
+
+# Installs the Debian packages among the arguments that are not there yet.
+need_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  command -v apt-get >/dev/null || die "these packages are needed and apt-get is not here: ${missing[*]}"
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || die "run as root, or install by hand: ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq || die "apt-get update failed; is the network there?"
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Installs a package only where the command it gives is missing (it may come from elsewhere).
+need_command() {
+  command -v "$1" >/dev/null || need_packages "$2"
+}
+
+# npm parts of one folder, installed once per lock file.
+need_npm() {
+  local folder=$1 stamp
+  need_command node nodejs
+  need_command npm npm
+  stamp="$folder/node_modules/.installed-$(sha256sum <"$folder/package-lock.json" | cut -c1-16)"
+  [ -e "$stamp" ] && return
+  say "installing npm parts of $folder"
+  (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+  touch "$stamp"
+}
+
+# A Python environment per requirements file, kept in the cache; its folder is printed.
+python_environment() {
+  local requirements=$1 name folder
+  name=$(basename "$(dirname "$requirements")")
+  folder="$cache/python-$name-$(sha256sum <"$requirements" | cut -c1-16)"
+  if [ ! -e "$folder/.complete" ]; then
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2
+    touch "$folder/.complete"
+  fi
+  printf '%s\n' "$folder"
+}
+
+setup_run() {
+  command -v cargo >/dev/null || die "Rust is missing: install it from https://rustup.rs"
+  command -v python3 >/dev/null || die "Python 3.11 or newer is missing: apt-get install python3 python3-venv"
+  need_command cc build-essential
+  need_command cmake cmake
+  need_command nasm nasm
+  python3 -m pip --version >/dev/null 2>&1 || need_packages python3-pip python3-venv
+  scripts/setup_onnxruntime.sh
+  need_npm frontend
+  scripts/vendor_page.sh
+}
+
+setup_test() {
+  need_packages chromium shellcheck
+  need_npm tests/browser
+  say "python environment of the tests: $(python_environment tests/requirements.txt)"
+  if ! "$cache/tools/bin/cargo-deny" --version 2>/dev/null | grep -qF "$CARGO_DENY"; then
+    say "building cargo-deny $CARGO_DENY (once)"
+    cargo install --quiet --locked --root "$cache/tools" --target-dir "$cache/tools-target" "cargo-deny@$CARGO_DENY"
+    rm -rf "$cache/tools-target"
+  fi
+}
+
+CARGO_DENY=0.20.2
+case $what in
+  run) setup_run ;;
+  test) setup_test ;;
+  python) python_environment "$2" ;;
+  *) die "unknown part '$what': run, test or python REQUIREMENTS" ;;
+esac
