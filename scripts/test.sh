@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Every test, in the order in which a failure is cheapest to learn of. FISHID_TEST_DATA names the folder
+# with the real photographs and backbone; FISHID_TEST_FULL=1 adds the slow ones.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/parts.sh
+: "${FISHID_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/fishid}"
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$FISHID_CACHE/target}
+python=$(scripts/setup.sh python tests/requirements.txt)
+export FISHID_BIN=$CARGO_TARGET_DIR/release/fishid
+[ -n "${FISHID_TEST_DATA:-}" ] || echo "FISHID_TEST_DATA is not set: tests on real photographs will be skipped"
+
+browser() {
+  (cd tests/browser && npx --no-install playwright test)
+}
+
+part "compile" cargo test --release --locked --workspace --no-run --quiet
+part "the binary" cargo build --release --locked --package fishid --quiet
+part "rust tests" cargo test --release --locked --workspace --quiet
+part "end to end" "$python/bin/pytest" -q -ra tests/e2e
+part "browser" browser
+parts_done
