@@ -1,0 +1,184 @@
+"""The binary as users run it: commands, a server as a process of its own, folders that vanish after."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+BINARY = Path(os.environ.get("FISHID_BIN", "fishid"))
+TEST_DATA = os.environ.get("FISHID_TEST_DATA")
+
+
+@dataclass
+class Outcome:
+    status: int
+    out: str
+    err: str
+
+    def json(self):
+        return json.loads(self.out)
+
+    def json_lines(self):
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Fishid:
+    """Runs the binary with a FISHID_HOME of its own; the ONNX Runtime library is the one of the set-up."""
+
+    def __init__(self, home: Path):
+        self.home = home
+        self.cwd = home
+        home.mkdir(parents=True, exist_ok=True)
+
+    def environment(self, **extra):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("FISHID_")}
+        library = os.environ.get("FISHID_HOME", str(Path.home() / ".local/share/fishid"))
+        found = sorted(Path(library, "onnxruntime").glob("*/libonnxruntime.so*"))
+        assert found, f"no ONNX Runtime under {library}: run make setup"
+        return {**kept, "FISHID_HOME": str(self.home), "ORT_DYLIB_PATH": str(found[-1]), **extra}
+
+    def start(self, *arguments, env=None, **options):
+        return subprocess.Popen(
+            [BINARY, *map(str, arguments)],
+            env=self.environment(**(env or {})),
+            cwd=self.cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def __call__(self, *arguments, env=None, timeout=600) -> Outcome:
+        process = self.start(*arguments, env=env)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+        return Outcome(process.returncode, out, err)
+
+    def ok(self, *arguments, **options) -> Outcome:
+        outcome = self(*arguments, **options)
+        assert outcome.status == 0, f"{arguments}: {outcome.status}\n{outcome.out}\n{outcome.err}"
+        return outcome
+
+
+class Server:
+    """A running `fishid serve` or `fishid up`."""
+
+    def __init__(self, fishid: Fishid, *arguments, env=None):
+        self.address = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{self.address}"
+        self.log = (fishid.home / f"server-{self.address.rpartition(':')[2]}.log").open("w+")
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [BINARY, *map(str, arguments), "--listen", self.address],
+            env=fishid.environment(**(env or {})),
+            cwd=fishid.cwd,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def output(self):
+        return Path(self.log.name).read_text()
+
+    def wait_ready(self, seconds=300):
+        """Seconds from the start of the process to the first 200 of /ready."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            assert self.process.poll() is None, f"the server ended: {self.output()}"
+            try:
+                if requests.get(f"{self.url}/ready", timeout=2).status_code == 200:
+                    return time.monotonic() - self.started
+            except requests.ConnectionError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"not ready after {seconds} s: {self.output()}")
+
+    def predict(self, photo: bytes, name="photo.jpg", **query):
+        return requests.post(f"{self.url}/predict", params=query, files={"file": (name, photo)}, timeout=60)
+
+    def stop(self, with_signal=signal.SIGTERM, seconds=60):
+        if self.process.poll() is None:
+            self.process.send_signal(with_signal)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise
+        self.log.close()
+        return self.process.returncode
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def fishid(tmp_path):
+    return Fishid(tmp_path / "home")
+
+
+@pytest.fixture
+def serve():
+    """Starts servers and ends them after the test."""
+    servers = []
+
+    def start(fishid, *arguments, **options):
+        servers.append(Server(fishid, *arguments, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def small_fish(tmp_path_factory):
+    """Four species, twelve photographs each, in class folders."""
+    folder = tmp_path_factory.mktemp("small") / "fish"
+    Fishid(folder.parent / "home").ok(
+        "data", "synth", folder, "--species", 4, "--per-class", 12, "--seed", 5
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_bundle(small_fish):
+    """A demonstration bundle trained on `small_fish`; and what `train --json` printed."""
+    home = small_fish.parent / "home"
+    bundle = small_fish.parent / "bundle"
+    outcome = Fishid(home).ok("train", "--data", small_fish, "--out", bundle, "--json")
+    return bundle, outcome.json()
+
+
+@pytest.fixture(scope="session")
+def demonstration_home(tmp_path_factory):
+    """A FISHID_HOME in which `fishid up` without data has trained its demonstration model."""
+    home = tmp_path_factory.mktemp("demonstration") / "home"
+    server = Server(Fishid(home), "up")
+    try:
+        seconds = server.wait_ready()
+        print(f"first `fishid up`: ready after {seconds:.1f} s")
+    finally:
+        server.stop()
+    return home
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder with the real photographs and the pretrained backbone."""
+    if not TEST_DATA:
+        pytest.skip("FISHID_TEST_DATA is not set: no real photographs here")
+    return Path(TEST_DATA)
