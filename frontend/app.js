@@ -78,7 +78,9 @@ function showAnswer() {
   element("certainty").textContent = fill(text(answer.is_confident ? "confident" : "unsure"), {
     share: percent(answer.confidence),
   });
-  element("certainty").className = answer.is_confident ? "mb-3 text-success-emphasis" : "mb-3 text-warning-emphasis";
+  element("certainty").className = answer.is_confident
+    ? "mb-3 text-success-emphasis"
+    : "mb-3 text-warning-emphasis";
   element("bars").replaceChildren(...answer.top_3_predictions.map(bar));
   element("footnote").textContent = fill(text("footnote"), {
     version: answer.model_version,
