@@ -25,7 +25,9 @@ pub enum CatalogueError {
         detail: String,
     },
     /// A slug that could not be a class folder.
-    #[error("slug {slug:?} in the species file is not usable as a folder name: write {suggestion:?}")]
+    #[error(
+        "slug {slug:?} in the species file is not usable as a folder name: write {suggestion:?}"
+    )]
     BadSlug {
         /// As written.
         slug: String,
@@ -73,12 +75,17 @@ impl Catalogue {
     /// `default_set`). A slug that is here already gets the names given and keeps the others; a new one
     /// takes a missing name from the other language, then from its slug.
     pub fn extended_with(mut self, text: &str) -> Result<Self, CatalogueError> {
-        let file: File = toml::from_str(text).map_err(|error| CatalogueError::Syntax { detail: error.to_string() })?;
+        let file: File = toml::from_str(text).map_err(|error| CatalogueError::Syntax {
+            detail: error.to_string(),
+        })?;
         let mut seen = std::collections::HashSet::new();
         for entry in file.species {
             let suggestion = slug_from_name(&entry.slug);
             if suggestion != entry.slug {
-                return Err(CatalogueError::BadSlug { slug: entry.slug, suggestion });
+                return Err(CatalogueError::BadSlug {
+                    slug: entry.slug,
+                    suggestion,
+                });
             }
             if !seen.insert(entry.slug.clone()) {
                 return Err(CatalogueError::Repeated { slug: entry.slug });
@@ -89,9 +96,16 @@ impl Catalogue {
     }
 
     fn merge(&mut self, entry: Entry) {
-        let given = |name: Option<String>| name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        let given = |name: Option<String>| {
+            name.map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty())
+        };
         let (latin, ru, en) = (given(entry.latin), given(entry.ru), given(entry.en));
-        if let Some(known) = self.species.iter_mut().find(|known| known.slug == entry.slug) {
+        if let Some(known) = self
+            .species
+            .iter_mut()
+            .find(|known| known.slug == entry.slug)
+        {
             known.latin = latin.unwrap_or_else(|| std::mem::take(&mut known.latin));
             known.ru = ru.unwrap_or_else(|| std::mem::take(&mut known.ru));
             known.en = en.unwrap_or_else(|| std::mem::take(&mut known.en));
@@ -124,7 +138,13 @@ impl Catalogue {
         let slug = slug_from_name(class_folder);
         self.get(&slug).cloned().unwrap_or_else(|| {
             let label = label_from_folder(class_folder);
-            Species { slug, latin: String::new(), ru: label.clone(), en: label, default_set: false }
+            Species {
+                slug,
+                latin: String::new(),
+                ru: label.clone(),
+                en: label,
+                default_set: false,
+            }
         })
     }
 

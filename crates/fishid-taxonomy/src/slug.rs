@@ -15,14 +15,20 @@ pub fn slug_from_name(name: &str) -> String {
             '\u{308}' if slug.ends_with('е') => replace_last(&mut slug, 'ё'),
             '\u{306}' if slug.ends_with('и') => replace_last(&mut slug, 'й'),
             '\u{300}'..='\u{36f}' => {}
-            _ if character.is_alphanumeric() => slug.extend(character.to_lowercase().filter(|c| c.is_alphanumeric())),
+            _ if character.is_alphanumeric() => {
+                slug.extend(character.to_lowercase().filter(|c| c.is_alphanumeric()))
+            }
             _ if !slug.is_empty() && !slug.ends_with('_') => slug.push('_'),
             _ => {}
         }
     }
     slug.truncate(slug.floor_char_boundary(MAX_BYTES));
     slug.truncate(slug.trim_end_matches('_').len());
-    if slug.is_empty() { "unnamed".to_owned() } else { slug }
+    if slug.is_empty() {
+        "unnamed".to_owned()
+    } else {
+        slug
+    }
 }
 
 fn replace_last(slug: &mut String, character: char) {
@@ -32,7 +38,10 @@ fn replace_last(slug: &mut String, character: char) {
 
 /// The name shown for a class the catalogue does not have: `black_sea_sprat` → `Black sea sprat`.
 pub(crate) fn label_from_folder(folder: &str) -> String {
-    let words: Vec<&str> = folder.split(|c: char| c == '_' || c == '-' || c.is_whitespace()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = folder
+        .split(|c: char| c == '_' || c == '-' || c.is_whitespace())
+        .filter(|word| !word.is_empty())
+        .collect();
     let label = words.join(" ");
     let mut characters = label.chars();
     match characters.next() {

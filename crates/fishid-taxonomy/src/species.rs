@@ -107,10 +107,19 @@ mod tests {
 
     #[test]
     fn full_label_carries_the_latin_name_only_where_it_says_more() {
-        assert_eq!(pike("Esox lucius").full_label(Language::Ru), "Щука (Esox lucius)");
-        assert_eq!(pike("Esox lucius").full_label(Language::En), "Northern pike (Esox lucius)");
+        assert_eq!(
+            pike("Esox lucius").full_label(Language::Ru),
+            "Щука (Esox lucius)"
+        );
+        assert_eq!(
+            pike("Esox lucius").full_label(Language::En),
+            "Northern pike (Esox lucius)"
+        );
         assert_eq!(pike("").full_label(Language::Ru), "Щука");
-        assert_eq!(pike("Northern pike").full_label(Language::En), "Northern pike");
+        assert_eq!(
+            pike("Northern pike").full_label(Language::En),
+            "Northern pike"
+        );
     }
 
     #[test]

@@ -11,9 +11,15 @@ fn extended(text: &str) -> Result<Catalogue, CatalogueError> {
 fn builtin_catalogue_has_24_species_and_15_default_ones() {
     let catalogue = Catalogue::builtin();
     assert_eq!(catalogue.iter().count(), 24);
-    let default: Vec<_> = catalogue.default_set().map(|species| species.slug.as_str()).collect();
+    let default: Vec<_> = catalogue
+        .default_set()
+        .map(|species| species.slug.as_str())
+        .collect();
     assert_eq!(default.len(), 15);
-    assert_eq!((default[0], default[14]), ("abramis_brama", "scardinius_erythrophthalmus"));
+    assert_eq!(
+        (default[0], default[14]),
+        ("abramis_brama", "scardinius_erythrophthalmus")
+    );
     assert!(default.is_sorted());
 }
 
@@ -21,8 +27,15 @@ fn builtin_catalogue_has_24_species_and_15_default_ones() {
 fn every_builtin_species_has_all_its_names_and_the_slug_of_its_latin_name() {
     for species in Catalogue::builtin().iter() {
         assert_eq!(slug_from_name(&species.latin), species.slug);
-        assert!(!species.ru.is_empty() && !species.en.is_empty(), "{}", species.slug);
-        assert!(species.ru.chars().all(|c| c == ' ' || ('а'..='я').contains(&c) || ('А'..='Я').contains(&c) || "ёЁ".contains(c)));
+        assert!(
+            !species.ru.is_empty() && !species.en.is_empty(),
+            "{}",
+            species.slug
+        );
+        assert!(species.ru.chars().all(|c| c == ' '
+            || ('а'..='я').contains(&c)
+            || ('А'..='Я').contains(&c)
+            || "ёЁ".contains(c)));
     }
 }
 
@@ -37,14 +50,20 @@ fn russian_names_are_those_anglers_use() {
         ("salmo_salar", "Сёмга"),
         ("squalius_cephalus", "Голавль"),
     ] {
-        assert_eq!(Catalogue::builtin().get(slug).unwrap().name(Language::Ru), ru);
+        assert_eq!(
+            Catalogue::builtin().get(slug).unwrap().name(Language::Ru),
+            ru
+        );
     }
 }
 
 #[test]
 fn class_folder_resolves_to_the_catalogue_or_to_a_label_of_its_own() {
     let catalogue = Catalogue::builtin();
-    assert_eq!(catalogue.resolve("Esox Lucius").full_label(Language::Ru), "Щука (Esox lucius)");
+    assert_eq!(
+        catalogue.resolve("Esox Lucius").full_label(Language::Ru),
+        "Щука (Esox lucius)"
+    );
     let sprat = catalogue.resolve("Black Sea Sprat");
     assert_eq!(sprat.slug, "black_sea_sprat");
     assert_eq!(sprat.full_label(Language::Ru), "Black Sea Sprat");
@@ -61,18 +80,33 @@ fn own_file_adds_species_and_renames_known_ones() {
     .unwrap();
     assert_eq!(catalogue.iter().count(), 25);
     let sprat = catalogue.get("clupeonella_cultriventris").unwrap();
-    assert_eq!((sprat.ru.as_str(), sprat.en.as_str(), sprat.default_set), ("Тюлька", "Тюлька", false));
+    assert_eq!(
+        (sprat.ru.as_str(), sprat.en.as_str(), sprat.default_set),
+        ("Тюлька", "Тюлька", false)
+    );
     let pike = catalogue.get("esox_lucius").unwrap();
-    assert_eq!((pike.ru.as_str(), pike.en.as_str(), pike.default_set), ("Щука обыкновенная", "Northern pike", true));
+    assert_eq!(
+        (pike.ru.as_str(), pike.en.as_str(), pike.default_set),
+        ("Щука обыкновенная", "Northern pike", true)
+    );
 }
 
 #[test]
 fn mistakes_in_an_own_file_are_named() {
     for (text, expected) in [
-        ("[[species]]\nslug = \"Esox Lucius\"\n", "write \"esox_lucius\""),
+        (
+            "[[species]]\nslug = \"Esox Lucius\"\n",
+            "write \"esox_lucius\"",
+        ),
         ("[[species]]\nslug = \"\"\n", "not usable as a folder name"),
-        ("[[species]]\nslug = \"a\"\n[[species]]\nslug = \"a\"\n", "slug \"a\" stands twice"),
-        ("[[species]]\nslug = \"a\"\nrussian = \"А\"\n", "unknown field `russian`"),
+        (
+            "[[species]]\nslug = \"a\"\n[[species]]\nslug = \"a\"\n",
+            "slug \"a\" stands twice",
+        ),
+        (
+            "[[species]]\nslug = \"a\"\nrussian = \"А\"\n",
+            "unknown field `russian`",
+        ),
         ("[[species]]\nru = \"А\"\n", "missing field `slug`"),
         ("[[fish]]\nslug = \"a\"\n", "unknown field `fish`"),
         ("[[species", "the species file cannot be read"),
