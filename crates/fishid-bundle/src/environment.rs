@@ -1,5 +1,5 @@
 //! The files from which `MLflow` builds a Python environment for the model. Versions are pinned to
-//! those the loaders were checked with, and `tests/interchange/requirements.txt` names the same.
+//! those that `tests/interchange/load_bundle.py` loads a bundle with.
 
 /// File of the conda environment.
 pub(crate) const CONDA_FILE: &str = "conda.yaml";

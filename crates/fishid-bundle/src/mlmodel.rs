@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::digest::canonical_json;
 use crate::environment::{CONDA_FILE, MLFLOW_VERSION, PYTHON_ENV_FILE};
 use crate::manifest::Manifest;
 use crate::{MANIFEST_FILE, MODEL_FILE};
@@ -16,8 +17,9 @@ use crate::{MANIFEST_FILE, MODEL_FILE};
 pub(crate) struct MlModel {
     flavors: Flavors,
     mlflow_version: String,
-    #[serde(default)]
-    metadata: Value,
+    // Written for people and queries; whatever stands there is no reason to refuse a bundle.
+    #[serde(skip_deserializing)]
+    metadata: Metadata,
     signature: Signature,
 }
 
@@ -53,6 +55,20 @@ struct Signature {
     params: Option<String>,
 }
 
+/// What a person or a query meets in `MLflow` without opening `fishid.json`.
+#[derive(Debug, Default, Serialize)]
+struct Metadata {
+    fishid_schema_version: u32,
+    fishid_code_version: String,
+    model_name: String,
+    classes: Vec<String>,
+    backbone: String,
+    backbone_digest: String,
+    data_digest: String,
+    data_origin: String,
+    demonstration: Option<String>,
+}
+
 impl MlModel {
     /// The description of the model that `manifest` describes.
     pub fn describing(manifest: &Manifest) -> Self {
@@ -74,8 +90,8 @@ impl MlModel {
             mlflow_version: MLFLOW_VERSION.to_owned(),
             metadata: metadata(manifest),
             signature: Signature {
-                inputs: Value::from(vec![input(manifest)]).to_string(),
-                outputs: Value::from(outputs(manifest)).to_string(),
+                inputs: canonical_json(&Value::from(vec![input(manifest)])),
+                outputs: canonical_json(&Value::from(outputs(manifest))),
                 params: None,
             },
         }
@@ -138,22 +154,20 @@ fn tensor(name: &str, dtype: &str, shape: &[i64]) -> Value {
     json!({"type": "tensor", "name": name, "tensor-spec": {"dtype": dtype, "shape": shape}})
 }
 
-/// What a person or a query meets in `MLflow` without opening `fishid.json`.
-fn metadata(manifest: &Manifest) -> Value {
-    let slugs: Vec<&str> = manifest
-        .classes
-        .iter()
-        .map(|class| class.slug.as_str())
-        .collect();
-    json!({
-        "fishid_schema_version": manifest.schema_version,
-        "fishid_code_version": manifest.code_version,
-        "model_name": manifest.model_name,
-        "classes": slugs,
-        "backbone": manifest.backbone.name,
-        "backbone_digest": manifest.backbone.digest,
-        "data_digest": manifest.data.digest,
-        "data_origin": manifest.data.origin,
-        "demonstration": manifest.demonstration,
-    })
+fn metadata(manifest: &Manifest) -> Metadata {
+    Metadata {
+        fishid_schema_version: manifest.schema_version,
+        fishid_code_version: manifest.code_version.clone(),
+        model_name: manifest.model_name.clone(),
+        classes: manifest
+            .classes
+            .iter()
+            .map(|class| class.slug.clone())
+            .collect(),
+        backbone: manifest.backbone.name.clone(),
+        backbone_digest: manifest.backbone.digest.clone(),
+        data_digest: manifest.data.digest.clone(),
+        data_origin: manifest.data.origin.clone(),
+        demonstration: manifest.demonstration.clone(),
+    }
 }
