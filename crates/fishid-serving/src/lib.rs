@@ -1,1 +1,27 @@
-//! fishid-serving
+//! Admission, scheduling, cache and hot swap of models.
+//!
+//! Owns the traits [`Model`] and [`ModelSource`] that it drives, and the [`Service`] every request goes
+//! through. Does not know HTTP, ONNX, registries, nor what a photograph or an answer is made of.
+//! Start at [`Service::ask`]; [`Follower`] is how a new model comes in.
+
+mod cache;
+mod config;
+mod error;
+mod flight;
+mod follow;
+mod load;
+pub mod metric_names;
+pub mod metrics;
+mod model;
+mod photo;
+mod pool;
+mod service;
+mod stages;
+
+pub use config::{CacheConfig, ConfigError, MAX_POLL_INTERVAL, ServingConfig};
+pub use error::{InstallError, Phase, ServeError};
+pub use follow::{Follower, Following, Polled};
+pub use model::{Identity, Measure, Model, ModelSource, Observation, SourceError, VersionTag};
+pub use photo::{Photo, PhotoReader};
+pub use service::{Loaded, Served, Service, StartError};
+pub use stages::Timings;

@@ -1,0 +1,187 @@
+//! Follows a source of models: looks at it on its own thread, loads and warms what is new beside the
+//! model that answers, and swaps. Whatever goes wrong, the model that answers goes on answering.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{RecvTimeoutError, Sender};
+
+use crate::metrics::ReloadResult;
+use crate::model::{Identity, ModelSource, SourceError, VersionTag};
+use crate::pool::contain;
+use crate::service::Service;
+
+/// A version that failed is left alone this long, then twice as long, up to [`LONGEST_BACK_OFF`].
+const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(10 * 60);
+
+/// What one look at the source came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Polled {
+    /// The source names the model that answers already.
+    Unchanged,
+    /// The source has no model; the one that answers, if any, stays.
+    Nothing,
+    /// Another model answers now.
+    Swapped(Arc<Identity>),
+    /// The source could not be asked.
+    SourceFailed,
+    /// The model could not be loaded, or failed its warm-up.
+    Refused(VersionTag),
+    /// The source names a version that failed lately; it is tried again later.
+    BackingOff(VersionTag),
+}
+
+struct Failure {
+    tag: VersionTag,
+    n_times: u32,
+    retry_at: Instant,
+}
+
+/// Brings the models of a source into a service.
+pub struct Follower<S: ModelSource> {
+    source: S,
+    service: Service<S::Model>,
+    installed: Option<VersionTag>,
+    failure: Option<Failure>,
+    source_is_down: bool,
+}
+
+impl<S: ModelSource> Follower<S> {
+    /// Nothing is asked yet.
+    pub fn new(source: S, service: Service<S::Model>) -> Self {
+        Self {
+            source,
+            service,
+            installed: None,
+            failure: None,
+            source_is_down: false,
+        }
+    }
+
+    /// Looks at the source once. Takes as long as the loading and the warm-up of a new model. `now` is
+    /// the clock of the back-off.
+    pub fn poll(&mut self, now: Instant) -> Polled {
+        let source = &self.source;
+        let current = contain(|| source.current()).unwrap_or_else(|message| Err(message.into()));
+        let tag = match current {
+            Ok(current) => {
+                if std::mem::take(&mut self.source_is_down) {
+                    tracing::info!("the source of models answers again");
+                }
+                let Some(tag) = current else {
+                    return Polled::Nothing;
+                };
+                tag
+            }
+            Err(error) => return self.source_failed(&error),
+        };
+        if self.installed.as_ref() == Some(&tag) {
+            return Polled::Unchanged;
+        }
+        if self
+            .failure
+            .as_ref()
+            .is_some_and(|failed| failed.tag == tag && now < failed.retry_at)
+        {
+            return Polled::BackingOff(tag);
+        }
+        match self.bring_in(&tag) {
+            Ok(identity) => {
+                self.installed = Some(tag);
+                self.failure = None;
+                Polled::Swapped(identity)
+            }
+            Err(error) => self.refused(tag, &error, now),
+        }
+    }
+
+    fn bring_in(&self, tag: &VersionTag) -> Result<Arc<Identity>, SourceError> {
+        let model = contain(|| self.source.load(tag))
+            .unwrap_or_else(|message| Err(message.into()))
+            .inspect_err(|_| {
+                self.service
+                    .metrics()
+                    .count_reload(ReloadResult::LoadFailed)
+            })?;
+        // The install counts its own result.
+        Ok(self.service.install(model)?)
+    }
+
+    fn source_failed(&mut self, error: &SourceError) -> Polled {
+        self.service
+            .metrics()
+            .count_reload(ReloadResult::SourceFailed);
+        // Once per outage: a registry that is away for an hour must not fill the log.
+        if !std::mem::replace(&mut self.source_is_down, true) {
+            let serving = self.installed.as_ref().map(ToString::to_string);
+            tracing::warn!(
+                error = %chain(error.as_ref()),
+                serving,
+                "the source of models does not answer, the model stays"
+            );
+        }
+        Polled::SourceFailed
+    }
+
+    fn refused(&mut self, tag: VersionTag, error: &SourceError, now: Instant) -> Polled {
+        let n_before = self
+            .failure
+            .as_ref()
+            .filter(|failed| failed.tag == tag)
+            .map_or(0, |f| f.n_times);
+        let back_off = FIRST_BACK_OFF
+            .saturating_mul(1 << n_before.min(16))
+            .min(LONGEST_BACK_OFF);
+        tracing::error!(
+            version = %tag,
+            error = %chain(error.as_ref()),
+            serving = self.installed.as_ref().map(ToString::to_string),
+            retry_in_s = back_off.as_secs(),
+            "model refused, the one before stays"
+        );
+        self.failure = Some(Failure {
+            tag: tag.clone(),
+            n_times: n_before + 1,
+            retry_at: now + back_off,
+        });
+        Polled::Refused(tag)
+    }
+
+    /// Goes on looking, on a thread of its own, at the interval of the service's settings, beginning at
+    /// once. Ends when the returned handle is dropped.
+    pub fn start(mut self) -> std::io::Result<Following> {
+        let interval = self.service.config().poll_interval;
+        let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+        thread::Builder::new()
+            .name("fishid-follow".to_owned())
+            .spawn(move || {
+                loop {
+                    self.poll(Instant::now());
+                    if stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout) {
+                        return;
+                    }
+                }
+            })?;
+        Ok(Following { _stop: stop })
+    }
+}
+
+/// Keeps a follower going until it is dropped.
+#[derive(Debug)]
+pub struct Following {
+    _stop: Sender<()>,
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

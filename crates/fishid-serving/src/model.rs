@@ -1,0 +1,91 @@
+//! The traits this crate drives: a model that answers, and a source that says which model to use.
+
+use std::fmt;
+
+/// What tells one model from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Name of the model in its registry.
+    pub name: String,
+    /// Version as shown to clients.
+    pub version: String,
+    /// Digest of everything in the model that changes an answer.
+    pub digest: String,
+    /// Anything about the engine that changes an answer, such as its numeric precision.
+    pub precision: String,
+}
+
+/// What an answer says, for the metrics.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observation<'a> {
+    /// The class answered.
+    pub class: &'a str,
+    /// Its probability, 0 to 1.
+    pub confidence: f64,
+}
+
+/// One number of the model's evaluation, for the metrics.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    /// Such as `macro_f1`.
+    pub metric: String,
+    /// Such as `test`.
+    pub split: String,
+    /// The number.
+    pub value: f64,
+}
+
+/// Something that answers photographs. Called from the worker threads only, never from the async runtime.
+pub trait Model: Send + Sync + 'static {
+    /// A decoded photograph.
+    type Photo: Send + 'static;
+    /// What the model takes.
+    type Input: Send + 'static;
+    /// What it answers; kept in the cache, so cheap to clone and the same for every caller.
+    type Answer: Clone + Send + Sync + 'static;
+    /// What can go wrong.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Who answers. Must not change over the model's life.
+    fn identity(&self) -> Identity;
+    /// Bytes to pixels. An error here is the photograph's fault.
+    fn decode(&self, photo: &[u8]) -> Result<Self::Photo, Self::Error>;
+    /// Pixels to the model's input. An error here is the photograph's fault.
+    fn preprocess(&self, photo: Self::Photo) -> Result<Self::Input, Self::Error>;
+    /// The answer. An error here is the model's fault.
+    fn infer(&self, input: Self::Input) -> Result<Self::Answer, Self::Error>;
+    /// Proves that the model answers as it should, before it meets a client.
+    fn warm_up(&self) -> Result<(), Self::Error>;
+    /// What an answer says, for the metrics.
+    fn observe(answer: &Self::Answer) -> Observation<'_>;
+    /// About how many bytes an answer holds, for the bound of the cache.
+    fn answer_bytes(answer: &Self::Answer) -> usize;
+    /// The numbers the model was evaluated with, for the metrics.
+    fn evaluation(&self) -> Vec<Measure> {
+        Vec::new()
+    }
+}
+
+/// Names a model within its source; two equal tags are the same model for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct VersionTag(pub String);
+
+impl fmt::Display for VersionTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Any error of a source; it is logged, never answered to a client.
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Says which model should answer, and loads it. Called from the follower's own thread.
+pub trait ModelSource: Send + 'static {
+    /// What it loads.
+    type Model: Model;
+
+    /// The model that should answer now; `None` while there is none.
+    fn current(&self) -> Result<Option<VersionTag>, SourceError>;
+    /// Loads that model. It is warmed up and installed by the follower.
+    fn load(&self, tag: &VersionTag) -> Result<Self::Model, SourceError>;
+}

@@ -1,0 +1,309 @@
+//! The service: cache, then single flight, then a bounded queue in front of the workers, under one deadline.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use crate::cache::{AnswerCache, Key, Stored, model_key};
+use crate::config::{ConfigError, ServingConfig};
+use crate::error::{InstallError, Phase, ServeError};
+use crate::flight::{Flight, Flights};
+use crate::load::WorkTime;
+use crate::metrics::{CacheResult, Metrics, Rejection, ReloadResult};
+use crate::model::{Identity, Model};
+use crate::photo::Photo;
+use crate::pool::contain;
+use crate::stages::{Outcome, Stages, Ticket, Timings};
+
+/// A model that has answered its warm-up.
+#[derive(Debug)]
+pub struct Loaded<M: Model> {
+    /// The model.
+    pub model: M,
+    /// Who it is.
+    pub identity: Arc<Identity>,
+    cache_key: Arc<str>,
+}
+
+impl<M: Model> Drop for Loaded<M> {
+    fn drop(&mut self) {
+        tracing::info!(version = %self.identity.version, "model drained and dropped");
+    }
+}
+
+/// An answer and where it came from.
+#[derive(Debug, Clone)]
+pub struct Served<A> {
+    /// The answer.
+    pub answer: A,
+    /// The model that gave it, which for a cached answer may be a version before the present one.
+    pub identity: Arc<Identity>,
+    /// Whether it was out of the cache.
+    pub cached: bool,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting that cannot be served with.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The system gave no thread.
+    #[error("cannot start the worker threads")]
+    Thread(#[from] std::io::Error),
+}
+
+struct Inner<M: Model> {
+    config: ServingConfig,
+    metrics: Arc<Metrics>,
+    current: RwLock<Option<Arc<Loaded<M>>>>,
+    cache: AnswerCache<M>,
+    flights: Flights<Outcome<M>>,
+    places: Arc<Semaphore>,
+    work_time: Arc<WorkTime>,
+    stages: Stages<M>,
+    draining: AtomicBool,
+    closed: AtomicBool,
+}
+
+/// Answers photographs with the model installed last. Cheap to clone; the workers end with the last clone.
+pub struct Service<M: Model>(Arc<Inner<M>>);
+
+impl<M: Model> Clone for Service<M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M: Model> Service<M> {
+    /// Starts the workers. There is no model yet: see [`Service::install`] and [`crate::Follower`].
+    pub fn start(config: ServingConfig, metrics: Arc<Metrics>) -> Result<Self, StartError> {
+        config.validate()?;
+        let work_time = Arc::new(WorkTime::new());
+        Ok(Self(Arc::new(Inner {
+            stages: Stages::start(&config, &metrics, &work_time)?,
+            places: Arc::new(Semaphore::new(config.queue_capacity)),
+            cache: AnswerCache::new(&config.cache),
+            flights: Flights::new(),
+            current: RwLock::new(None),
+            draining: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            work_time,
+            metrics,
+            config,
+        })))
+    }
+
+    /// Answers a photograph. Dropping the future gives the work up, unless another caller waits for it too.
+    pub async fn ask(&self, photo: Photo) -> Result<Served<M::Answer>, ServeError<M::Error>> {
+        let result = self.answer(photo).await;
+        match &result {
+            Ok(served) => self.0.metrics.observe_answer(M::observe(&served.answer)),
+            Err(error) => {
+                if let Some(reason) = Rejection::of(error) {
+                    self.0.metrics.count_rejection(reason);
+                }
+            }
+        }
+        result
+    }
+
+    async fn answer(&self, photo: Photo) -> Result<Served<M::Answer>, ServeError<M::Error>> {
+        let inner = &self.0;
+        let deadline = inner.config.deadline;
+        let expires = tokio::time::Instant::now() + deadline;
+        let loaded = self.current().ok_or(ServeError::NoModel)?;
+        let key = Key::new(photo.digest(), &loaded.cache_key);
+        if let Some(Stored { answer, identity }) = self.look_up(&key).await {
+            return Ok(Served {
+                answer,
+                identity,
+                cached: true,
+                timings: Timings::default(),
+            });
+        }
+        let flight = self.board(photo, loaded, key)?;
+        let outcome = tokio::time::timeout_at(expires, flight)
+            .await
+            .map_err(|_| ServeError::DeadlineExceeded { deadline })?;
+        let done = outcome?;
+        let (answer, identity) = (done.answer, done.identity);
+        Ok(Served {
+            answer,
+            identity,
+            cached: false,
+            timings: done.timings,
+        })
+    }
+
+    async fn look_up(&self, key: &Key) -> Option<Stored<M::Answer>> {
+        let inner = &self.0;
+        if !inner.cache.is_on() {
+            return None;
+        }
+        let started = Instant::now();
+        let found = inner.cache.get(key).await;
+        inner.metrics.observe_phase(Phase::Cache, started.elapsed());
+        let result = if found.is_some() {
+            CacheResult::Hit
+        } else {
+            CacheResult::Miss
+        };
+        inner.metrics.count_cache(result);
+        found
+    }
+
+    fn board(
+        &self,
+        photo: Photo,
+        loaded: Arc<Loaded<M>>,
+        key: Key,
+    ) -> Result<Flight<Outcome<M>>, ServeError<M::Error>> {
+        let flight_key = key.clone();
+        self.0
+            .flights
+            .join_or_start(flight_key, || self.begin(photo, loaded, key))
+    }
+
+    /// Takes a place in the queue and puts the photograph in it; the future ends with the answer stored.
+    fn begin(
+        &self,
+        photo: Photo,
+        loaded: Arc<Loaded<M>>,
+        key: Key,
+    ) -> Result<impl Future<Output = Outcome<M>> + Send + use<M>, ServeError<M::Error>> {
+        let inner = &self.0;
+        if inner.closed.load(Ordering::Acquire) {
+            return Err(ServeError::Draining);
+        }
+        let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
+            let accepted = inner.config.queue_capacity;
+            let retry_after = self.expected_wait(accepted);
+            return Err(ServeError::QueueFull {
+                accepted,
+                retry_after,
+            });
+        };
+        let (ticket, answer) = Ticket::new(loaded, place);
+        inner.stages.submit(ticket, photo);
+        let cache = inner.cache.clone();
+        Ok(async move {
+            // The channel closes without an answer only if a worker died in spite of every net.
+            let done = answer.await.map_err(|_| ServeError::Draining)??;
+            let stored = Stored {
+                answer: done.answer.clone(),
+                identity: Arc::clone(&done.identity),
+            };
+            cache.put(key, stored).await;
+            Ok(done)
+        })
+    }
+
+    fn expected_wait(&self, accepted: usize) -> Duration {
+        self.0
+            .work_time
+            .wait_for(accepted, self.0.config.inference_threads)
+    }
+
+    /// When a photograph refused now would likely be taken, for a `Retry-After`.
+    pub fn retry_after(&self) -> Duration {
+        let free = self.0.places.available_permits();
+        self.expected_wait(self.0.config.queue_capacity.saturating_sub(free))
+    }
+
+    /// Warms a model up and, if it answers as it should, lets it take the place of the one before, which
+    /// finishes what it has begun. Takes as long as the warm-up: not for an async runtime's thread.
+    pub fn install(&self, model: M) -> Result<Arc<Identity>, InstallError<M::Error>> {
+        let identity = Arc::new(model.identity());
+        let version = identity.version.clone();
+        let started = Instant::now();
+        let warm_up = contain(|| model.warm_up());
+        let refused = match warm_up {
+            Ok(Ok(())) => None,
+            Ok(Err(source)) => Some(InstallError::WarmUp { version, source }),
+            Err(message) => Some(InstallError::Panicked { version, message }),
+        };
+        if let Some(error) = refused {
+            self.0.metrics.count_reload(ReloadResult::Rejected);
+            return Err(error);
+        }
+        let cache_key = model_key(&identity);
+        let evaluation = model.evaluation();
+        let loaded = Arc::new(Loaded {
+            model,
+            identity: Arc::clone(&identity),
+            cache_key,
+        });
+        let before = {
+            let mut current = self
+                .0
+                .current
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            current.replace(loaded)
+        };
+        self.0.metrics.describe_model(&identity, &evaluation);
+        self.0.metrics.count_reload(ReloadResult::Success);
+        tracing::info!(
+            version = %identity.version,
+            digest = %identity.digest,
+            before = before.as_ref().map(|loaded| loaded.identity.version.as_str()),
+            warm_up_ms = started.elapsed().as_millis() as u64,
+            "model installed"
+        );
+        Ok(identity)
+    }
+
+    /// The model that answers now.
+    pub fn current(&self) -> Option<Arc<Loaded<M>>> {
+        self.0
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Whether traffic should be sent here: a model has answered its warm-up, and the end is not near.
+    pub fn is_ready(&self) -> bool {
+        !self.is_draining() && self.current().is_some()
+    }
+
+    /// From now on not ready, though still answering: load balancers need a moment to notice.
+    pub fn begin_drain(&self) {
+        self.0.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether [`Service::begin_drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Acquire)
+    }
+
+    /// Takes no more photographs; those accepted are still answered.
+    pub fn close(&self) {
+        self.begin_drain();
+        self.0.closed.store(true, Ordering::Release);
+    }
+
+    /// Photographs accepted and not yet answered.
+    pub fn accepted(&self) -> usize {
+        self.0
+            .config
+            .queue_capacity
+            .saturating_sub(self.0.places.available_permits())
+    }
+
+    /// The settings it was started with.
+    pub fn config(&self) -> &ServingConfig {
+        &self.0.config
+    }
+
+    /// The metrics it writes.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.0.metrics
+    }
+}

@@ -1,0 +1,257 @@
+//! Models and sources that do exactly what a test needs.
+#![allow(dead_code)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fishid_serving::metrics::Metrics;
+use fishid_serving::{
+    Follower, Identity, Model, ModelSource, Observation, Photo, ServeError, Served, Service,
+    ServingConfig, SourceError, VersionTag,
+};
+use prometheus_client::registry::Registry;
+use tokio::task::JoinHandle;
+
+/// A photograph that shows a number.
+pub fn photo(number: u32) -> Photo {
+    Photo::new(Bytes::from(number.to_string()))
+}
+
+/// Holds a model up until it is opened, and tells how many have come to it.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<(bool, usize)>, Condvar)>);
+
+impl Gate {
+    pub fn closed() -> Self {
+        Self::default()
+    }
+
+    pub fn open(&self) {
+        self.0.0.lock().unwrap().0 = true;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let mut state = self.0.0.lock().unwrap();
+        state.1 += 1;
+        while !state.0 {
+            state = self.0.1.wait(state).unwrap();
+        }
+    }
+
+    pub async fn wait_until_reached(&self, by: usize) {
+        let gate = self.clone();
+        eventually(move || gate.0.0.lock().unwrap().1 >= by).await;
+    }
+}
+
+/// Waits for what another thread is about to do; fails after ten seconds.
+pub async fn eventually(condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "it did not happen"
+        );
+        tokio::task::yield_now().await;
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FakeError {
+    #[error("zero is no photograph")]
+    Zero,
+    #[error("the warm-up was told to fail")]
+    Warm,
+}
+
+pub struct FakeModel {
+    version: String,
+    pub calls: Arc<AtomicUsize>,
+    gate: Option<Gate>,
+    panics_on: Option<u32>,
+}
+
+impl FakeModel {
+    pub fn new(version: &str) -> Self {
+        Self {
+            version: version.to_owned(),
+            calls: Arc::default(),
+            gate: None,
+            panics_on: None,
+        }
+    }
+
+    pub fn held_by(mut self, gate: &Gate) -> Self {
+        self.gate = Some(gate.clone());
+        self
+    }
+
+    pub fn panics_on(mut self, number: u32) -> Self {
+        self.panics_on = Some(number);
+        self
+    }
+}
+
+impl Model for FakeModel {
+    type Photo = u32;
+    type Input = u32;
+    type Answer = String;
+    type Error = FakeError;
+
+    fn identity(&self) -> Identity {
+        Identity {
+            name: "fake".to_owned(),
+            version: self.version.clone(),
+            digest: format!("digest of {}", self.version),
+            precision: "exact".to_owned(),
+        }
+    }
+
+    fn decode(&self, photo: &[u8]) -> Result<u32, FakeError> {
+        match std::str::from_utf8(photo).unwrap().parse().unwrap() {
+            0 => Err(FakeError::Zero),
+            number => Ok(number),
+        }
+    }
+
+    fn preprocess(&self, photo: u32) -> Result<u32, FakeError> {
+        Ok(photo)
+    }
+
+    fn infer(&self, input: u32) -> Result<String, FakeError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        if let Some(gate) = &self.gate {
+            gate.pass();
+        }
+        assert!(self.panics_on != Some(input), "unlucky {input}");
+        Ok(format!("{} says {input}", self.version))
+    }
+
+    fn warm_up(&self) -> Result<(), FakeError> {
+        assert!(!self.version.contains("panics"), "the warm-up panics");
+        if self.version == "bad" {
+            Err(FakeError::Warm)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn observe(answer: &String) -> Observation<'_> {
+        Observation {
+            class: answer.rsplit(' ').next().unwrap(),
+            confidence: 0.5,
+        }
+    }
+
+    fn answer_bytes(answer: &String) -> usize {
+        answer.len()
+    }
+}
+
+/// A service of fake models and the registry its metrics are in.
+pub struct Harness {
+    pub service: Service<FakeModel>,
+    registry: Registry,
+}
+
+impl Harness {
+    pub fn new(config: ServingConfig) -> Self {
+        let mut registry = Registry::default();
+        let metrics = Arc::new(Metrics::register(&mut registry));
+        Self {
+            service: Service::start(config, metrics).unwrap(),
+            registry,
+        }
+    }
+
+    pub fn ask_in_background(
+        &self,
+        photo: Photo,
+    ) -> JoinHandle<Result<Served<String>, ServeError<FakeError>>> {
+        let service = self.service.clone();
+        tokio::spawn(async move { service.ask(photo).await })
+    }
+
+    pub async fn wait_until_accepted(&self, n: usize) {
+        eventually(|| self.service.accepted() == n).await;
+    }
+
+    /// Without the runtime, whose clock may be paused.
+    pub fn wait_until_accepted_blocking(&self, n: usize) {
+        let started = Instant::now();
+        while self.service.accepted() != n {
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "it did not happen"
+            );
+            std::thread::yield_now();
+        }
+    }
+
+    pub fn follow(&self) -> (Follower<FakeSource>, FakeSource) {
+        let source = FakeSource::default();
+        (Follower::new(source.clone(), self.service.clone()), source)
+    }
+
+    #[track_caller]
+    pub fn check_metric(&self, line: &str) {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
+    }
+}
+
+/// Names whatever version a test tells it to.
+#[derive(Clone, Default)]
+pub struct FakeSource(Arc<Mutex<SourceState>>);
+
+#[derive(Default)]
+struct SourceState {
+    current: Option<String>,
+    fails: bool,
+    n_loads: usize,
+}
+
+impl FakeSource {
+    pub fn name(&self, version: &str) {
+        let mut state = self.0.lock().unwrap();
+        state.current = Some(version.to_owned());
+        state.fails = false;
+    }
+
+    pub fn name_nothing(&self) {
+        self.0.lock().unwrap().current = None;
+    }
+
+    pub fn fail(&self) {
+        self.0.lock().unwrap().fails = true;
+    }
+
+    pub fn loads(&self) -> usize {
+        self.0.lock().unwrap().n_loads
+    }
+}
+
+impl ModelSource for FakeSource {
+    type Model = FakeModel;
+
+    fn current(&self) -> Result<Option<VersionTag>, SourceError> {
+        let state = self.0.lock().unwrap();
+        if state.fails {
+            return Err("the source is away".into());
+        }
+        Ok(state.current.clone().map(VersionTag))
+    }
+
+    fn load(&self, tag: &VersionTag) -> Result<FakeModel, SourceError> {
+        self.0.lock().unwrap().n_loads += 1;
+        assert!(tag.0 != "panics when loaded", "the load panics");
+        Ok(FakeModel::new(&tag.0))
+    }
+}
