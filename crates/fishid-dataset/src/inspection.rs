@@ -15,7 +15,7 @@ use crate::{Dataset, DatasetError, Progress};
 const DECODED_SIDE: u32 = 256;
 
 /// What was found in one photograph file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Inspection {
     /// SHA-256 of the file in hex; none when it could not be read at all.
     pub sha256: Option<String>,
@@ -24,7 +24,7 @@ pub struct Inspection {
 }
 
 /// A photograph that could be decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Seen {
     /// Width as stored in the file, in pixels.
     pub width: u32,

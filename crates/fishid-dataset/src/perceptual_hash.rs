@@ -25,7 +25,7 @@ const FREQUENCIES: usize = 16;
 const LEAST_CONTRAST: f32 = 1.5;
 
 /// Signs of the 16 × 16 lowest frequencies, row by vertical frequency; the bit of the mean is always 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct PerceptualHash(pub(crate) [u64; 4]);
 
 impl PerceptualHash {

@@ -3,7 +3,8 @@
 use crate::PhotoError;
 
 /// A format we read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PhotoFormat {
     /// JPEG, baseline and progressive.
     Jpeg,
