@@ -1,1 +1,21 @@
-//! fishid-prediction
+//! Photograph → labelled answer, calibrated, or "not sure".
+//!
+//! Owns the reply that the server, the command line and the batch scorer all give. Does not know HTTP,
+//! queues or registries. Start at [`Predictor`]; [`predict_files`] scores folders of any size.
+
+mod error;
+mod files;
+mod golden;
+mod names;
+mod prediction;
+mod predictor;
+mod reply;
+mod sessions;
+
+pub use error::PredictError;
+pub use files::{PredictFiles, predict_files};
+pub use golden::{GOLDEN_TOLERANCE, GoldenMiss, GoldenReport};
+pub use names::ClassNames;
+pub use prediction::Prediction;
+pub use predictor::{Predictor, PredictorOptions};
+pub use reply::{Candidate, Circumstances, Reply};

@@ -1,0 +1,57 @@
+//! What can go wrong between a photograph and its answer.
+
+use std::io;
+use std::path::PathBuf;
+
+use fishid_bundle::BundleError;
+use fishid_engine::EngineError;
+use fishid_image::PhotoError;
+
+/// Why there is no answer, or no predictor.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PredictError {
+    /// The photograph's own fault; the message can be shown to whoever sent it.
+    #[error(transparent)]
+    Photo(#[from] PhotoError),
+    /// The bundle cannot be used.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The engine cannot load or run the model.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The bundle's manifest and its network do not fit together.
+    #[error("the bundle {} does not fit together: {reason}; train or publish it again", .bundle.display())]
+    Mismatch {
+        /// The bundle.
+        bundle: PathBuf,
+        /// What differs.
+        reason: String,
+    },
+    /// The network's output is no distribution over the classes.
+    #[error("the model gave no probabilities: {reason}")]
+    BadOutput {
+        /// What it gave.
+        reason: String,
+    },
+    /// The model does not answer its golden photographs as it did when it was made.
+    #[error("the model does not answer its golden photographs as expected: {report}")]
+    Golden {
+        /// The misses in words.
+        report: String,
+    },
+    /// A bug met while this photograph was worked on; the others are not concerned.
+    #[error("the photograph made the program stumble: {message}")]
+    Panicked {
+        /// The panic's own words.
+        message: String,
+    },
+}

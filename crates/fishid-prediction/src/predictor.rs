@@ -1,0 +1,260 @@
+//! A bundle opened for answering.
+
+use std::path::{Path, PathBuf};
+
+use fishid_bundle::{Bundle, Manifest};
+use fishid_engine::EngineOptions;
+use fishid_image::{Limits, Preprocessing, RgbPhoto};
+
+use crate::golden::{self, GoldenReport};
+use crate::sessions::Sessions;
+use crate::{ClassNames, PredictError, Prediction};
+
+const PROBABILITIES: &str = "probabilities";
+
+/// How a bundle is opened.
+#[derive(Debug, Clone)]
+pub struct PredictorOptions {
+    /// Provider, and threads of each session.
+    pub engine: EngineOptions,
+    /// Sessions of the network, which is how many photographs can be answered at the same time.
+    pub n_sessions: usize,
+    /// Which photographs are refused.
+    pub limits: Limits,
+}
+
+impl Default for PredictorOptions {
+    /// One session with all cores: the lowest latency for one photograph at a time.
+    fn default() -> Self {
+        Self {
+            engine: EngineOptions::default(),
+            n_sessions: 1,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl PredictorOptions {
+    /// One session with one thread for each of `n_threads`: the highest throughput for many photographs.
+    pub fn for_files(n_threads: usize) -> Self {
+        Self {
+            engine: EngineOptions::single_threaded(),
+            n_sessions: n_threads.max(1),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Answers photographs with the model of one bundle. Any number of threads may share it.
+pub struct Predictor {
+    bundle: Bundle,
+    model_digest: String,
+    names: ClassNames,
+    preprocessing: Preprocessing,
+    limits: Limits,
+    sessions: Sessions,
+}
+
+impl Predictor {
+    /// Opens a bundle with one session.
+    pub fn open(
+        bundle_dir: impl AsRef<Path>,
+        engine: &EngineOptions,
+    ) -> Result<Self, PredictError> {
+        let options = PredictorOptions {
+            engine: engine.clone(),
+            ..PredictorOptions::default()
+        };
+        Self::open_with(bundle_dir, &options)
+    }
+
+    /// Opens a bundle: manifest and network are read and compared. [`Predictor::check_golden`] proves
+    /// that it also answers as it should.
+    pub fn open_with(
+        bundle_dir: impl AsRef<Path>,
+        options: &PredictorOptions,
+    ) -> Result<Self, PredictError> {
+        let bundle = Bundle::open(bundle_dir)?;
+        let manifest = bundle.manifest();
+        let mismatch = |reason: String| PredictError::Mismatch {
+            bundle: bundle.dir().to_owned(),
+            reason,
+        };
+        let preprocessing = preprocessing(manifest).map_err(mismatch)?;
+        let sessions = Sessions::load(&bundle.model_path(), &options.engine, options.n_sessions)?;
+        check_fit(manifest, &preprocessing, &sessions).map_err(mismatch)?;
+        Ok(Self {
+            model_digest: bundle.model_digest()?,
+            names: ClassNames::new(manifest),
+            limits: options.limits,
+            preprocessing,
+            sessions,
+            bundle,
+        })
+    }
+
+    /// What the bundle says about itself.
+    pub fn manifest(&self) -> &Manifest {
+        self.bundle.manifest()
+    }
+
+    /// The bundle's folder.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// The model digest, 64 hexadecimal digits.
+    pub fn digest(&self) -> &str {
+        &self.model_digest
+    }
+
+    /// The version of a model that no registry has named: the first 12 digits of its digest.
+    pub fn digest_version(&self) -> &str {
+        self.model_digest.get(..12).unwrap_or(&self.model_digest)
+    }
+
+    /// Names of the classes.
+    pub fn names(&self) -> &ClassNames {
+        &self.names
+    }
+
+    /// Size, fit and filter of the model's input.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// SHA-256 of what decides the exact numbers beside the model: library, provider, precision.
+    pub fn engine_digest(&self) -> &str {
+        &self.sessions.facts().engine_digest
+    }
+
+    /// The engine in words.
+    pub fn engine_description(&self) -> &str {
+        &self.sessions.facts().engine_description
+    }
+
+    /// The options of each session.
+    pub fn engine_options(&self) -> &EngineOptions {
+        &self.sessions.facts().options
+    }
+
+    /// The network's outputs.
+    pub fn output_names(&self) -> &[String] {
+        &self.sessions.facts().output_names
+    }
+
+    /// Bytes to pixels, scaled down as far as the model allows.
+    pub fn decode(&self, bytes: &[u8]) -> Result<RgbPhoto, PredictError> {
+        Ok(self.preprocessing.decode(bytes, &self.limits)?)
+    }
+
+    /// Pixels to the model's input.
+    pub fn fit(&self, photo: &RgbPhoto) -> RgbPhoto {
+        self.preprocessing.apply(photo)
+    }
+
+    /// Bytes to the model's input.
+    pub fn prepare(&self, bytes: &[u8]) -> Result<RgbPhoto, PredictError> {
+        Ok(self.fit(&self.decode(bytes)?))
+    }
+
+    /// Answers prepared photographs in one run of the network; none for none.
+    pub fn infer(&self, photos: &[RgbPhoto]) -> Result<Vec<Prediction>, PredictError> {
+        let outputs = match photos {
+            [] => return Ok(Vec::new()),
+            [photo] => self.sessions.run(photo.pixels(), 1, &[PROBABILITIES])?,
+            photos => {
+                let pixels: Vec<u8> = photos
+                    .iter()
+                    .flat_map(|photo| photo.pixels().iter().copied())
+                    .collect();
+                self.sessions.run(&pixels, photos.len(), &[PROBABILITIES])?
+            }
+        };
+        let bad = |reason: String| PredictError::BadOutput { reason };
+        let tensor = outputs
+            .get(PROBABILITIES)
+            .ok_or_else(|| bad("the output is missing".to_owned()))?;
+        let expected = photos.len() * self.names.len();
+        if tensor.values.len() != expected {
+            let reason = format!("{} numbers where {expected} were due", tensor.values.len());
+            return Err(bad(reason));
+        }
+        let threshold = self.manifest().calibration.confidence_threshold;
+        tensor
+            .values
+            .chunks_exact(self.names.len())
+            .map(|row| Prediction::new(row.to_vec(), threshold))
+            .collect()
+    }
+
+    /// Answers one photograph.
+    pub fn predict(&self, bytes: &[u8]) -> Result<Prediction, PredictError> {
+        self.infer_one(self.prepare(bytes)?)
+    }
+
+    /// Answers one prepared photograph.
+    pub fn infer_one(&self, photo: RgbPhoto) -> Result<Prediction, PredictError> {
+        self.infer(&[photo])?
+            .pop()
+            .ok_or_else(|| PredictError::BadOutput {
+                reason: "the output is empty".to_owned(),
+            })
+    }
+
+    /// Compares the answers on the bundle's golden photographs with those it was made with; see
+    /// [`crate::GOLDEN_TOLERANCE`]. An error means that they could not be asked; the report says whether
+    /// they agree.
+    pub fn check_golden(&self, tolerance: f32) -> Result<GoldenReport, PredictError> {
+        golden::check(self, tolerance)
+    }
+
+    /// [`Predictor::check_golden`], with a report that does not agree as an error.
+    pub fn prove(&self, tolerance: f32) -> Result<GoldenReport, PredictError> {
+        let report = self.check_golden(tolerance)?;
+        if report.misses.is_empty() {
+            return Ok(report);
+        }
+        Err(PredictError::Golden {
+            report: report.to_string(),
+        })
+    }
+}
+
+/// The manifest's preprocessing as the image crate's: the same JSON, read into another type.
+fn preprocessing(manifest: &Manifest) -> Result<Preprocessing, String> {
+    serde_json::to_value(&manifest.preprocessing)
+        .and_then(serde_json::from_value)
+        .map_err(|error| format!("its preprocessing is not one this build knows: {error}"))
+}
+
+fn check_fit(
+    manifest: &Manifest,
+    preprocessing: &Preprocessing,
+    sessions: &Sessions,
+) -> Result<(), String> {
+    let facts = sessions.facts();
+    let (height, width) = (facts.height, facts.width);
+    if (preprocessing.height as usize, preprocessing.width as usize) != (height, width) {
+        return Err(format!(
+            "the network takes {width}x{height} pixels, the manifest says {}x{}",
+            preprocessing.width, preprocessing.height
+        ));
+    }
+    if !facts.output_names.iter().any(|name| name == PROBABILITIES) {
+        return Err(format!("the network has no output `{PROBABILITIES}`"));
+    }
+    if manifest.classes.is_empty() {
+        return Err("the manifest names no classes".to_owned());
+    }
+    Ok(())
+}
+
+impl std::fmt::Debug for Predictor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Predictor")
+            .field("bundle", &PathBuf::from(self.bundle.dir()))
+            .field("digest", &self.model_digest)
+            .finish_non_exhaustive()
+    }
+}
