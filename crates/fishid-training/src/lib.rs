@@ -1,1 +1,48 @@
-//! fishid-training
+//! From photographs to a model bundle: embeddings, head, calibration, evaluation, report, gate.
+//!
+//! Deliberately knows nothing of HTTP, queues, registries or trackers: it takes a data set, a
+//! backbone and a folder, and gives back a bundle and numbers. Start reading at [`train`], which
+//! tells the story in order; the pipeline calls the same parts one by one.
+
+mod assemble;
+mod calibration;
+mod demonstration;
+mod embedding;
+mod error;
+mod evaluation;
+mod gate;
+mod golden;
+mod head;
+mod progress;
+mod random;
+mod recipe;
+mod report;
+mod rows;
+mod splits;
+mod train;
+
+pub use assemble::{Assembled, assemble};
+pub use calibration::{Calibrated, calibrate};
+pub use demonstration::demonstration_reason;
+pub use embedding::{
+    EmbedJob, EmbedRequest, EmbeddedPhotograph, EmbeddingStore, Embeddings, RejectedPhotograph,
+    StoreKey, embed_all,
+};
+pub use error::TrainingError;
+pub use evaluation::{
+    BootstrapOptions, ClassScore, ConfusionMatrix, Evaluation, EvaluationInput, ReliabilityBin,
+    bootstrap_interval,
+};
+pub use gate::{Decision, FirstModel, GatePhotograph, GateRequest, Verdict, compare, judge_first};
+pub use golden::{GoldenCandidate, select_golden};
+pub use head::{
+    EpochMetrics, FitRequest, Fitted, LinearHead, SearchTrial, TrainingRows, fit, predict_logits,
+    softmax_rows,
+};
+pub use progress::{Progress, Silent};
+pub use recipe::{FinalHead, LearningRateSchedule, Recipe, Setting, ViewPlan};
+pub use report::{ReportInput, model_card, report_html};
+pub use splits::{PlannedPhotograph, SplitPlan, SplitRequest, plan_splits};
+pub use train::{
+    SplitScores, TrainOutcome, TrainRequest, TrainedHead, embed_plan, evaluate_split, fit_plan, plan, train,
+};

@@ -1,0 +1,201 @@
+//! The pool: read → decode → view → embed, whole photographs per thread, one writer.
+//!
+//! Each worker has an engine session of one thread, so decoding and inference of different photographs overlap and no
+//! core waits. One session with many threads was rejected: it idles them while the next photograph is decoded.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::{Sender, bounded};
+use fishid_image::{Augmentation, Limits, Preprocessing, View, photo_digest};
+
+use super::part::Row;
+use super::store::EmbeddingStore;
+use super::{EmbedJob, EmbeddedPhotograph, Embeddings, RejectedPhotograph};
+use crate::error::TrainingError;
+use crate::progress::Progress;
+
+/// New embeddings per part file: what an interrupted run can lose, and about 4 MB of disk.
+const ROWS_PER_PART: usize = 512;
+
+/// Turns the pixels of one view into its embedding.
+pub(super) trait Embedder {
+    fn embed(&mut self, pixels: &[u8]) -> Result<Vec<f32>, TrainingError>;
+}
+
+/// Makes one embedder per worker.
+pub(super) type MakeEmbedder<'a> = dyn Fn() -> Result<Box<dyn Embedder>, TrainingError> + Sync + 'a;
+
+/// The pool and all it shares.
+pub(super) struct Pool<'a> {
+    pub(super) jobs: &'a [EmbedJob],
+    pub(super) read: &'a (dyn Fn(usize) -> Result<Vec<u8>, String> + Sync),
+    pub(super) make_embedder: &'a MakeEmbedder<'a>,
+    pub(super) preprocessing: &'a Preprocessing,
+    pub(super) augmentation: &'a Augmentation,
+    pub(super) limits: Limits,
+    pub(super) seed: u64,
+    pub(super) n_threads: usize,
+}
+
+type Known = HashMap<(String, String), Vec<f32>>;
+
+/// One view: its name in the store, the embedding, and whether it was computed now.
+type NamedView = (String, Vec<f32>, bool);
+
+enum Answer {
+    Embedded { job: usize, digest: String, views: Vec<NamedView> },
+    Rejected { job: usize, reason: String },
+    Failed(TrainingError),
+}
+
+impl Pool<'_> {
+    pub(super) fn run(
+        &self,
+        store: &mut EmbeddingStore,
+        progress: &mut dyn Progress,
+    ) -> Result<Embeddings, TrainingError> {
+        let name = |view: &View| view.key(self.seed, self.augmentation);
+        let wanted: HashSet<String> =
+            self.jobs.iter().flat_map(|job| job.views.iter().map(&name)).collect();
+        let known = store.load(&wanted)?;
+        for text in store.damaged() {
+            progress.warn(text);
+        }
+        let (next, is_stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (sender, receiver) = bounded::<Answer>(self.n_threads * 4);
+        thread::scope(|scope| {
+            for i in 0..self.n_threads.max(1) {
+                let sender = sender.clone();
+                let work = || self.work(&known, &name, &next, &is_stopped, sender);
+                thread::Builder::new().name(format!("embed-{i}")).spawn_scoped(scope, work).map_err(
+                    TrainingError::file("cannot start a thread for", "embedding"),
+                )?;
+            }
+            drop(sender);
+            let gathered = self.gather(&receiver, store, progress);
+            is_stopped.store(true, Ordering::Relaxed);
+            // Workers that wait for room in the channel must find it.
+            while receiver.recv().is_ok() {}
+            gathered
+        })
+    }
+
+    fn work(
+        &self,
+        known: &Known,
+        name: &(dyn Fn(&View) -> String + Sync),
+        next: &AtomicUsize,
+        is_stopped: &AtomicBool,
+        sender: Sender<Answer>,
+    ) {
+        let mut embedder = match (self.make_embedder)() {
+            Ok(embedder) => embedder,
+            Err(error) => return drop(sender.send(Answer::Failed(error))),
+        };
+        while !is_stopped.load(Ordering::Relaxed) {
+            let job = next.fetch_add(1, Ordering::Relaxed);
+            if job >= self.jobs.len() {
+                break;
+            }
+            if sender.send(self.embed(job, known, name, embedder.as_mut())).is_err() {
+                break;
+            }
+        }
+    }
+
+    fn embed(
+        &self,
+        job: usize,
+        known: &Known,
+        name: &(dyn Fn(&View) -> String + Sync),
+        embedder: &mut dyn Embedder,
+    ) -> Answer {
+        let wanted = &self.jobs[job];
+        let bytes = match (self.read)(wanted.photograph) {
+            Ok(bytes) => bytes,
+            Err(reason) => return Answer::Rejected { job, reason },
+        };
+        let digest = photo_digest(&bytes);
+        let mut photo = None;
+        let mut views = Vec::with_capacity(wanted.views.len());
+        for view in &wanted.views {
+            let key = (digest.clone(), name(view));
+            if let Some(embedding) = known.get(&key) {
+                views.push((key.1, embedding.clone(), false));
+                continue;
+            }
+            let decoded = match photo.take() {
+                Some(decoded) => decoded,
+                None => match self.preprocessing.decode(&bytes, &self.limits) {
+                    Ok(decoded) => decoded,
+                    Err(error) => return Answer::Rejected { job, reason: error.to_string() },
+                },
+            };
+            let pixels =
+                self.augmentation.render(&decoded, *view, self.seed, &digest, self.preprocessing);
+            photo = Some(decoded);
+            match embedder.embed(pixels.pixels()) {
+                Ok(embedding) => views.push((key.1, embedding, true)),
+                Err(error) => return Answer::Failed(error),
+            }
+        }
+        Answer::Embedded { job, digest, views }
+    }
+
+    fn gather(
+        &self,
+        receiver: &crossbeam_channel::Receiver<Answer>,
+        store: &mut EmbeddingStore,
+        progress: &mut dyn Progress,
+    ) -> Result<Embeddings, TrainingError> {
+        let started = Instant::now();
+        let mut gathered: Vec<Option<EmbeddedPhotograph>> = vec![None; self.jobs.len()];
+        let mut rejected = Vec::new();
+        let (mut n_computed, mut n_reused) = (0, 0);
+        for done in 1..=self.jobs.len() {
+            let Ok(answer) = receiver.recv() else { break };
+            match answer {
+                Answer::Embedded { job, digest, views } => {
+                    for (view, embedding, is_new) in &views {
+                        n_computed += usize::from(*is_new);
+                        n_reused += usize::from(!is_new);
+                        if *is_new {
+                            store.push(Row {
+                                photo_digest: digest.clone(),
+                                view: view.clone(),
+                                embedding: embedding.clone(),
+                            });
+                        }
+                    }
+                    let views = views.into_iter().map(|(_, embedding, _)| embedding).collect();
+                    let photograph = self.jobs[job].photograph;
+                    gathered[job] = Some(EmbeddedPhotograph { photograph, digest, views });
+                }
+                Answer::Rejected { job, reason } => {
+                    let photograph = self.jobs[job].photograph;
+                    rejected.push(RejectedPhotograph { photograph, path: String::new(), reason });
+                }
+                Answer::Failed(error) => {
+                    store.flush()?;
+                    return Err(error);
+                }
+            }
+            if store.n_pending() >= ROWS_PER_PART {
+                store.flush()?;
+            }
+            let rate = n_computed as f64 / started.elapsed().as_secs_f64();
+            progress.advanced(done, self.jobs.len(), (n_computed > 0).then_some(rate));
+        }
+        store.flush()?;
+        rejected.sort_by_key(|photograph| photograph.photograph);
+        let photographs: Vec<EmbeddedPhotograph> = gathered.into_iter().flatten().collect();
+        let dim = photographs.iter().flat_map(|p| &p.views).map(Vec::len).next().unwrap_or(0);
+        Ok(Embeddings { dim, photographs, rejected, n_computed, n_reused, seconds: 0.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests;
