@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -17,8 +18,19 @@ const AHEAD_PER_THREAD: usize = 8;
 
 type Answer = Result<Prediction, PredictError>;
 
-/// A path and where its answer will come.
-type Awaited = (PathBuf, Receiver<Answer>);
+/// A path and where its answer and the seconds it took will come.
+type Awaited = (PathBuf, Receiver<(Answer, f64)>);
+
+/// One file and what the model says about it.
+#[derive(Debug)]
+pub struct AnsweredFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The answer, or why there is none.
+    pub answer: Result<Prediction, PredictError>,
+    /// Seconds its thread spent on it: reading, decoding, inference.
+    pub seconds: f64,
+}
 
 /// The answers, in the order of the paths. Dropping it ends the work after the files under way.
 pub struct PredictFiles {
@@ -35,7 +47,7 @@ pub fn predict_files(
 ) -> std::io::Result<PredictFiles> {
     let n_threads = n_threads.max(1);
     let (order, awaited) = crossbeam_channel::bounded::<Awaited>(n_threads * AHEAD_PER_THREAD);
-    let (jobs, queue) = crossbeam_channel::bounded::<(PathBuf, Sender<Answer>)>(n_threads);
+    let (jobs, queue) = crossbeam_channel::bounded::<(PathBuf, Sender<(Answer, f64)>)>(n_threads);
     for index in 0..n_threads {
         let queue = queue.clone();
         let predictor = Arc::clone(predictor);
@@ -44,7 +56,9 @@ pub fn predict_files(
             .spawn(move || {
                 for (path, reply) in &queue {
                     // Fails when the consumer is gone, which ends the feeder and so this loop.
-                    let _ = reply.send(predict_file(&predictor, &path));
+                    let started = Instant::now();
+                    let answer = predict_file(&predictor, &path);
+                    let _ = reply.send((answer, started.elapsed().as_secs_f64()));
                 }
             })?;
     }
@@ -64,16 +78,15 @@ pub fn predict_files(
 }
 
 impl Iterator for PredictFiles {
-    type Item = (PathBuf, Answer);
+    type Item = AnsweredFile;
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next(&mut self) -> Option<AnsweredFile> {
         let (path, answer) = self.awaited.recv().ok()?;
-        let answer = answer.recv().unwrap_or_else(|_| {
-            Err(PredictError::Panicked {
-                message: "its thread is gone".to_owned(),
-            })
+        let (answer, seconds) = answer.recv().unwrap_or_else(|_| {
+            let gone = PredictError::Panicked { message: "its thread is gone".to_owned() };
+            (Err(gone), 0.0)
         });
-        Some((path, answer))
+        Some(AnsweredFile { path, answer, seconds })
     }
 }
 

@@ -13,7 +13,7 @@ mod reply;
 mod sessions;
 
 pub use error::PredictError;
-pub use files::{PredictFiles, predict_files};
+pub use files::{AnsweredFile, PredictFiles, predict_files};
 pub use golden::{GOLDEN_TOLERANCE, GoldenMiss, GoldenReport};
 pub use names::ClassNames;
 pub use prediction::Prediction;
