@@ -1,0 +1,123 @@
+//! What can go wrong with a registry, in words that name the thing and the remedy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fishid_bundle::BundleError;
+
+/// Why a registry or a tracker did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// The address has a scheme no registry answers to.
+    #[error("unknown registry scheme in {url:?}. Use file:///folder or a path")]
+    UnknownScheme {
+        /// The address as given.
+        url: String,
+    },
+    /// The address is no address.
+    #[error("{url:?} is no registry address: {reason}. Use file:///folder or a path")]
+    BadAddress {
+        /// The address as given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A name that cannot be a model, an alias, a metric or an artifact.
+    #[error("{name:?} cannot be the name of {kind}: {rule}")]
+    BadName {
+        /// What it was to name, such as `a model`.
+        kind: &'static str,
+        /// The name as given.
+        name: String,
+        /// The rule it breaks.
+        rule: &'static str,
+    },
+    /// No version of this number.
+    #[error("the model {model} has no version {number}; {known}")]
+    UnknownVersion {
+        /// The model.
+        model: String,
+        /// The number asked for.
+        number: u64,
+        /// What there is instead.
+        known: String,
+    },
+    /// No such alias.
+    #[error("nothing of the model {model} is in {alias}. Promote a version first: `fishid registry promote VERSION`")]
+    UnknownAlias {
+        /// The model.
+        model: String,
+        /// The alias asked for.
+        alias: String,
+    },
+    /// The alias never pointed anywhere else.
+    #[error("{alias} of the model {model} points at version {current} and never pointed at another one, so there is nothing to roll back to")]
+    NothingToRollBack {
+        /// The model.
+        model: String,
+        /// The alias.
+        alias: String,
+        /// Where it points.
+        current: String,
+    },
+    /// A file of the registry is not what was written.
+    #[error("{} is damaged: {reason}. Publish the bundle again as a new version, or restore the file from a backup", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The bundle changed under the publication's hands.
+    #[error("{} changed while it was being published. Publish it again when nothing writes to it", .path.display())]
+    ChangedMeanwhile {
+        /// The file of the bundle.
+        path: PathBuf,
+    },
+    /// A run that is not there.
+    #[error("there is no run {run} in {}", .folder.display())]
+    UnknownRun {
+        /// The run asked for.
+        run: String,
+        /// The folder of runs.
+        folder: PathBuf,
+    },
+    /// A parameter was logged with another value before.
+    #[error("the parameter {name} of run {run} is {old:?} already and cannot become {new:?}")]
+    ChangedParameter {
+        /// The run.
+        run: String,
+        /// The parameter.
+        name: String,
+        /// Its value.
+        old: String,
+        /// The value refused.
+        new: String,
+    },
+    /// The bundle itself is no good.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The operating system refused.
+    #[error("{action} {}: {source}", .path.display())]
+    Io {
+        /// What was being done, such as `cannot read`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+}
+
+impl RegistryError {
+    /// A closure for `map_err` that adds the path and what was being done.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
+        Self::Damaged { path: path.to_owned(), reason: reason.to_string() }
+    }
+}

@@ -1,0 +1,177 @@
+//! What a model registry is: numbered immutable versions of a model, aliases that move between
+//! them, and a history of every move.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::RegistryError;
+
+/// Versions of models and the aliases that point at them.
+///
+/// A version never changes and its number is never given twice. Everything is synchronous: a
+/// caller inside an async runtime runs it on a blocking thread.
+pub trait ModelRegistry: Send + Sync {
+    /// Stores the bundle in the folder `bundle` as a new version of `model`.
+    ///
+    /// A bundle whose digest is already there is not stored again: its version is returned as it
+    /// is, and `note` is dropped.
+    fn publish(
+        &self,
+        model: &str,
+        bundle: &Path,
+        note: &PublishNote,
+    ) -> Result<Version, RegistryError>;
+
+    /// All versions, oldest first; none for a model that was never published.
+    fn versions(&self, model: &str) -> Result<Vec<Version>, RegistryError>;
+
+    /// One version. Unknown numbers and aliases are errors.
+    fn get(&self, model: &str, version: &VersionRef) -> Result<Version, RegistryError>;
+
+    /// A local folder with the bundle of this version, its digest verified just now.
+    ///
+    /// Backends whose bundles are elsewhere keep a copy under `cache_dir`; the folder registry
+    /// hands out its own folder. Either is not to be written to.
+    fn fetch(
+        &self,
+        model: &str,
+        version: &VersionRef,
+        cache_dir: &Path,
+    ) -> Result<PathBuf, RegistryError>;
+
+    /// Moves `alias` to a version whose bundle is intact. Moving it to where it stands changes
+    /// nothing and is not recorded.
+    fn set_alias(
+        &self,
+        model: &str,
+        alias: &str,
+        version: &VersionRef,
+        note: &Note,
+    ) -> Result<Version, RegistryError>;
+
+    /// The version that `alias` points at now, if any.
+    fn alias(&self, model: &str, alias: &str) -> Result<Option<Version>, RegistryError>;
+
+    /// Takes the last move of `alias` back: it returns to the version it pointed at before.
+    ///
+    /// Rolling back twice goes back two moves, not forth again.
+    fn rollback(&self, model: &str, alias: &str, note: &Note) -> Result<Version, RegistryError>;
+
+    /// Everything that happened to `model`, oldest first.
+    fn history(&self, model: &str) -> Result<Vec<Event>, RegistryError>;
+}
+
+/// Who does something, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// A person or a program.
+    pub who: String,
+    /// The reason, for people.
+    pub why: String,
+}
+
+/// Who publishes a bundle, why, and what to remember with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublishNote {
+    /// A person or a program.
+    pub who: String,
+    /// The reason, for people.
+    pub why: String,
+    /// Free labels kept with the version, such as the backbone.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// One version of a model. `registry show --json` prints it as it serialises.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// The model's name.
+    pub model: String,
+    /// Its number, as text because that is what `MLflow` calls it.
+    pub version: String,
+    /// When it was published.
+    pub created_at: Timestamp,
+    /// Who published it.
+    pub who: String,
+    /// Why it was published.
+    pub why: String,
+    /// Name of the whole content, see `fishid_bundle::Bundle::bundle_digest`.
+    pub bundle_digest: String,
+    /// Name of what answers, see `fishid_bundle::Bundle::model_digest`.
+    pub model_digest: String,
+    /// Free labels.
+    pub tags: BTreeMap<String, String>,
+    /// The aliases that point here now, sorted.
+    pub aliases: Vec<String>,
+}
+
+/// A version by its number or by an alias; text of digits only is a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VersionRef {
+    /// The version of this number.
+    Number(u64),
+    /// The version this alias points at.
+    Alias(String),
+}
+
+impl VersionRef {
+    /// The reference that `text` means.
+    pub fn new(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Alias(text.to_owned()), Self::Number)
+    }
+}
+
+impl FromStr for VersionRef {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self::new(text))
+    }
+}
+
+impl fmt::Display for VersionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Alias(alias) => alias.fmt(f),
+        }
+    }
+}
+
+/// One entry of a model's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Position in the history, from 1, without gaps.
+    pub seq: u64,
+    /// When it happened.
+    pub time: Timestamp,
+    /// Who did it.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// What was done.
+    pub action: Action,
+    /// The alias that moved; `None` for a publication.
+    pub alias: Option<String>,
+    /// The version the alias pointed at before, if any.
+    pub from: Option<String>,
+    /// The version that was published, or that the alias points at since.
+    pub to: String,
+}
+
+/// What an [`Event`] records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// A version came into being.
+    Published,
+    /// An alias moved to a version.
+    Promoted,
+    /// An alias went back to where it was before its last promotion.
+    RolledBack,
+}
