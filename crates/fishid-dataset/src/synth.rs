@@ -116,7 +116,13 @@ pub enum SynthError {
 /// size with a side under 16 pixels or over 4096.
 ///
 /// Photographs 0 and 1 show one fish, 2 and 3 the next, and so on.
-pub fn render(species_slug: &str, seed: u64, index: u32, width: u32, height: u32) -> Option<RgbPhoto> {
+pub fn render(
+    species_slug: &str,
+    seed: u64,
+    index: u32,
+    width: u32,
+    height: u32,
+) -> Option<RgbPhoto> {
     let sides = 16..=4096;
     if !sides.contains(&width) || !sides.contains(&height) {
         return None;
@@ -153,14 +159,22 @@ pub fn synthesise(
     })?;
     let mut manifest = String::from("path,class,group\n");
     for shot in &shots {
-        manifest.push_str(&format!("{},{},{}\n", shot.path(), shot.profile.slug, shot.group()));
+        manifest.push_str(&format!(
+            "{},{},{}\n",
+            shot.path(),
+            shot.profile.slug,
+            shot.group()
+        ));
     }
     folder.write("manifest.csv", manifest.as_bytes())?;
     Ok(SynthSummary {
         n_species: request.n_species,
         n_photographs: shots.len(),
         n_drawn: n_drawn.into_inner(),
-        n_groups: request.n_species * request.per_class.div_ceil(photo::PHOTOGRAPHS_PER_FISH as usize),
+        n_groups: request.n_species
+            * request
+                .per_class
+                .div_ceil(photo::PHOTOGRAPHS_PER_FISH as usize),
     })
 }
 
@@ -177,11 +191,18 @@ impl Shot {
     }
 
     fn group(&self) -> String {
-        format!("{}_fish_{:04}", self.profile.slug, photo::fish_number(self.index))
+        format!(
+            "{}_fish_{:04}",
+            self.profile.slug,
+            photo::fish_number(self.index)
+        )
     }
 
     fn jpeg(&self, seed: u64) -> Result<Vec<u8>, SynthError> {
-        let fail = |reason: String| SynthError::Draw { path: self.path(), reason };
+        let fail = |reason: String| SynthError::Draw {
+            path: self.path(),
+            reason,
+        };
         let ((width, height), quality) = photo::format(self.profile.slug, seed, self.index);
         let picture = render(self.profile.slug, seed, self.index, width, height)
             .ok_or_else(|| fail(format!("no memory for {width}x{height} pixels")))?;
@@ -192,10 +213,15 @@ impl Shot {
 fn plan(request: &SynthRequest) -> Result<Vec<Shot>, SynthError> {
     let available = species::PROFILES.len();
     if !(1..=available).contains(&request.n_species) {
-        return Err(SynthError::SpeciesCount { asked: request.n_species, available });
+        return Err(SynthError::SpeciesCount {
+            asked: request.n_species,
+            available,
+        });
     }
     if !(1..=MOST_PER_CLASS).contains(&request.per_class) {
-        return Err(SynthError::PerClass { asked: request.per_class });
+        return Err(SynthError::PerClass {
+            asked: request.per_class,
+        });
     }
     let profiles = species::PROFILES.iter().take(request.n_species);
     Ok(profiles

@@ -9,12 +9,24 @@ pub(super) type Point = (f32, f32);
 
 pub(super) fn fill(picture: &mut Pixmap, path: Option<Path>, colour: Rgb, alpha: f32) {
     if let Some(path) = path {
-        picture.fill_path(&path, &paint(colour, alpha), FillRule::Winding, Transform::identity(), None);
+        picture.fill_path(
+            &path,
+            &paint(colour, alpha),
+            FillRule::Winding,
+            Transform::identity(),
+            None,
+        );
     }
 }
 
 /// A curved strip that narrows from `width` at its foot to nothing at its tip: grass, weed, reed.
-pub(super) fn blade(picture: &mut Pixmap, [foot, by, tip]: [Point; 3], width: f32, colour: Rgb, alpha: f32) {
+pub(super) fn blade(
+    picture: &mut Pixmap,
+    [foot, by, tip]: [Point; 3],
+    width: f32,
+    colour: Rgb,
+    alpha: f32,
+) {
     let (dx, dy) = (tip.0 - foot.0, tip.1 - foot.1);
     let length = (dx * dx + dy * dy).sqrt().max(1.0);
     let (nx, ny) = (-dy / length * width / 2.0, dx / length * width / 2.0);
@@ -27,12 +39,22 @@ pub(super) fn blade(picture: &mut Pixmap, [foot, by, tip]: [Point; 3], width: f3
 }
 
 /// A closed smooth blob around `centre`; `radii` are taken at equal angles.
-pub(super) fn blob(picture: &mut Pixmap, centre: Point, radii: &[f32], flat: f32, colour: Rgb, alpha: f32) {
+pub(super) fn blob(
+    picture: &mut Pixmap,
+    centre: Point,
+    radii: &[f32],
+    flat: f32,
+    colour: Rgb,
+    alpha: f32,
+) {
     let n = radii.len();
     let at = |i: usize| {
         let angle = i as f32 / n as f32 * std::f32::consts::TAU;
         let radius = radii[i % n];
-        (centre.0 + radius * angle.cos(), centre.1 + radius * flat * angle.sin())
+        (
+            centre.0 + radius * angle.cos(),
+            centre.1 + radius * flat * angle.sin(),
+        )
     };
     let between = |a: Point, b: Point| ((a.0 + b.0) / 2.0, (a.1 + b.1) / 2.0);
     let mut path = PathBuilder::new();
@@ -67,18 +89,40 @@ pub(super) fn rod(picture: &mut Pixmap, points: &[Point], width: f32, colour: Rg
         let tone = mix(scaled(colour, 0.55), scaled(colour, 1.12), t.sqrt());
         if let Some(path) = path.finish() {
             let alpha = if step == 0 { 1.0 } else { 0.3 };
-            picture.stroke_path(&path, &paint(tone, alpha), &stroke, Transform::identity(), None);
+            picture.stroke_path(
+                &path,
+                &paint(tone, alpha),
+                &stroke,
+                Transform::identity(),
+                None,
+            );
         }
     }
 }
 
-pub(super) fn line(picture: &mut Pixmap, from: Point, to: Point, width: f32, (colour, alpha): (Rgb, f32)) {
+pub(super) fn line(
+    picture: &mut Pixmap,
+    from: Point,
+    to: Point,
+    width: f32,
+    (colour, alpha): (Rgb, f32),
+) {
     let mut path = PathBuilder::new();
     path.move_to(from.0, from.1);
     path.line_to(to.0, to.1);
     if let Some(path) = path.finish() {
-        let stroke = Stroke { width, line_cap: LineCap::Round, ..Stroke::default() };
-        picture.stroke_path(&path, &paint(colour, alpha), &stroke, Transform::identity(), None);
+        let stroke = Stroke {
+            width,
+            line_cap: LineCap::Round,
+            ..Stroke::default()
+        };
+        picture.stroke_path(
+            &path,
+            &paint(colour, alpha),
+            &stroke,
+            Transform::identity(),
+            None,
+        );
     }
 }
 

@@ -19,7 +19,10 @@ struct Ray {
 
 impl Ray {
     fn at(&self, t: f32) -> (f32, f32) {
-        (lerp(self.root.0, self.tip.0, t), lerp(self.root.1, self.tip.1, t))
+        (
+            lerp(self.root.0, self.tip.0, t),
+            lerp(self.root.1, self.tip.1, t),
+        )
     }
 }
 
@@ -34,23 +37,48 @@ pub(super) fn draw(
 ) {
     let rays = rays(outline, fish, fin, raised, dice);
     let (colour, rim) = (fish.fin(fin.colour), fish.fin(fin.rim));
-    let opacity = if matches!(fin.root, Root::Flank(..)) { 0.8 } else { 0.92 };
-    fill(canvas, web(&rays, fin.spiny, 0.0, 1.0), &paint(scaled(colour, 0.9), opacity));
+    let opacity = if matches!(fin.root, Root::Flank(..)) {
+        0.8
+    } else {
+        0.92
+    };
+    fill(
+        canvas,
+        web(&rays, fin.spiny, 0.0, 1.0),
+        &paint(scaled(colour, 0.9), opacity),
+    );
     for (from, alpha) in [(0.35, 0.3), (0.55, 0.4), (0.75, 0.45), (0.9, 0.4)] {
         fill(canvas, web(&rays, fin.spiny, from, 1.0), &paint(rim, alpha));
     }
-    fill(canvas, web(&rays, fin.spiny, 0.0, 0.25), &paint(scaled(colour, 0.62), 0.35));
+    fill(
+        canvas,
+        web(&rays, fin.spiny, 0.0, 0.25),
+        &paint(scaled(colour, 0.62), 0.35),
+    );
 
-    let mut stroke = Stroke { line_cap: LineCap::Round, ..Stroke::default() };
+    let mut stroke = Stroke {
+        line_cap: LineCap::Round,
+        ..Stroke::default()
+    };
     for (i, ray) in rays.iter().enumerate() {
         let dark = i % 2 == 1 && !fin.spiny;
-        let tint = if dark { scaled(colour, 0.58) } else { mix(scaled(colour, 1.15), [255.0; 3], 0.14) };
+        let tint = if dark {
+            scaled(colour, 0.58)
+        } else {
+            mix(scaled(colour, 1.15), [255.0; 3], 0.14)
+        };
         stroke.width = outline.scale * if fin.spiny { 0.0052 } else { 0.0032 };
         line(canvas, ray.root, ray.tip, &stroke, &paint(tint, 0.6));
     }
     stroke.width = outline.scale * 0.0035;
     if let Some(edge) = web(&rays, fin.spiny, 0.97, 1.0) {
-        canvas.fill_path(&edge, &paint(scaled(rim, 0.6), 0.5), FillRule::Winding, Transform::identity(), None);
+        canvas.fill_path(
+            &edge,
+            &paint(scaled(rim, 0.6), 0.5),
+            FillRule::Winding,
+            Transform::identity(),
+            None,
+        );
     }
     marks(canvas, outline, fish, fin, &rays);
 }
@@ -74,11 +102,19 @@ fn rays(outline: &Outline, fish: &Individual, fin: &Fin, raised: f32, dice: &mut
                 }
                 Root::Tail => {
                     let (top, low) = (outline.back(1.0) * 0.92, -outline.belly(1.0) * 0.92);
-                    (1.0 - ROOTED, lerp(top, low, t), lean * lerp(0.72, 1.0, raised))
+                    (
+                        1.0 - ROOTED,
+                        lerp(top, low, t),
+                        lean * lerp(0.72, 1.0, raised),
+                    )
                 }
                 Root::Flank(u, v) => {
                     let height = outline.height_at(u, v);
-                    (u + 0.01 * t, height - 0.03 * (t - 0.5), lean * lerp(0.4, 1.0, raised) - 6.0)
+                    (
+                        u + 0.01 * t,
+                        height - 0.03 * (t - 0.5),
+                        lean * lerp(0.4, 1.0, raised) - 6.0,
+                    )
                 }
             };
             let (sin, cos) = degrees.to_radians().sin_cos();
@@ -114,7 +150,12 @@ fn web(rays: &[Ray], spiny: bool, from: f32, to: f32) -> Option<Path> {
         if spiny && to > 0.9 {
             // Between hard rays the skin hangs lower.
             let low = ray.at(to * 0.84);
-            path.quad_to(lerp(last.0, low.0, 0.75), lerp(last.1, low.1, 0.75), lerp(low.0, tip.0, 0.25), lerp(low.1, tip.1, 0.25));
+            path.quad_to(
+                lerp(last.0, low.0, 0.75),
+                lerp(last.1, low.1, 0.75),
+                lerp(low.0, tip.0, 0.25),
+                lerp(low.1, tip.1, 0.25),
+            );
         }
         path.line_to(tip.0, tip.1);
         last = tip;
@@ -163,7 +204,13 @@ fn fill(canvas: &mut Pixmap, path: Option<Path>, paint: &tiny_skia::Paint<'_>) {
     }
 }
 
-fn line(canvas: &mut Pixmap, from: (f32, f32), to: (f32, f32), stroke: &Stroke, paint: &tiny_skia::Paint<'_>) {
+fn line(
+    canvas: &mut Pixmap,
+    from: (f32, f32),
+    to: (f32, f32),
+    stroke: &Stroke,
+    paint: &tiny_skia::Paint<'_>,
+) {
     let mut path = PathBuilder::new();
     path.move_to(from.0, from.1);
     path.line_to(to.0, to.1);

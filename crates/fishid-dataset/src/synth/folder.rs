@@ -36,7 +36,13 @@ impl Marker {
     }
 
     fn in_words(&self) -> String {
-        let Self { revision, seed, n_species, per_class, .. } = self;
+        let Self {
+            revision,
+            seed,
+            n_species,
+            per_class,
+            ..
+        } = self;
         format!("{n_species} species, {per_class} per class, seed {seed}, revision {revision}")
     }
 }
@@ -50,7 +56,10 @@ impl Folder {
     /// Makes the folder and marks it; refuses one with anything else in it.
     pub(super) fn claim(request: &SynthRequest) -> Result<Self, SynthError> {
         let dir = request.dir.clone();
-        fs::create_dir_all(&dir).map_err(|source| SynthError::Io { path: dir.clone(), source })?;
+        fs::create_dir_all(&dir).map_err(|source| SynthError::Io {
+            path: dir.clone(),
+            source,
+        })?;
         let asked = Marker::of(request);
         let path = dir.join(MARKER);
         let folder = Self { dir };
@@ -58,8 +67,15 @@ impl Folder {
             Ok(bytes) => match serde_json::from_slice::<Marker>(&bytes) {
                 Ok(found) if found == asked => return Ok(folder),
                 found => {
-                    let found = found.map_or_else(|_| "its synthetic.json is broken".into(), |found| found.in_words());
-                    return Err(SynthError::OtherRequest { dir: folder.dir, found, asked: asked.in_words() });
+                    let found = found.map_or_else(
+                        |_| "its synthetic.json is broken".into(),
+                        |found| found.in_words(),
+                    );
+                    return Err(SynthError::OtherRequest {
+                        dir: folder.dir,
+                        found,
+                        asked: asked.in_words(),
+                    });
                 }
             },
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -69,7 +85,8 @@ impl Folder {
         if entries.next().is_some() {
             return Err(SynthError::ForeignFolder { dir: folder.dir });
         }
-        let mut text = serde_json::to_vec_pretty(&asked).map_err(|error| folder.failed(MARKER, error.into()))?;
+        let mut text = serde_json::to_vec_pretty(&asked)
+            .map_err(|error| folder.failed(MARKER, error.into()))?;
         text.push(b'\n');
         folder.write(MARKER, &text)?;
         Ok(folder)
@@ -91,6 +108,9 @@ impl Folder {
     }
 
     fn failed(&self, path: impl AsRef<Path>, source: std::io::Error) -> SynthError {
-        SynthError::Io { path: self.dir.join(path), source }
+        SynthError::Io {
+            path: self.dir.join(path),
+            source,
+        }
     }
 }

@@ -28,13 +28,17 @@ impl Individual {
             profile,
             depth: dice.around(1.0, 0.1),
             fin_length: dice.around(1.0, 0.14),
-            pattern: dice.around(0.95, 0.25),
+            pattern: dice.around(0.97, 0.2),
             eye: dice.around(1.0, 0.12),
             noise: dice.noise(),
-            skin_vividness: dice.around(1.0, 0.3),
+            skin_vividness: dice.around(1.05, 0.22),
             fin_vividness: dice.around(1.0, 0.22),
             brightness: dice.around(1.0, 0.14),
-            cast: [dice.around(0.0, 10.0), dice.around(0.0, 6.0), dice.around(0.0, 10.0)],
+            cast: [
+                dice.around(0.0, 10.0),
+                dice.around(0.0, 6.0),
+                dice.around(0.0, 10.0),
+            ],
         }
     }
 

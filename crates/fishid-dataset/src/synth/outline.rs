@@ -56,7 +56,10 @@ impl Outline {
 
     /// The pixel of (u, height above the axis).
     pub(super) fn pixel(&self, u: f32, height: f32) -> (f32, f32) {
-        (self.origin.0 + u * self.scale, self.origin.1 - height * self.scale)
+        (
+            self.origin.0 + u * self.scale,
+            self.origin.1 - height * self.scale,
+        )
     }
 
     /// Height above the axis at (u, v).
@@ -116,9 +119,16 @@ fn smooth_curve(points: &[(f32, f32)], x: f32) -> f32 {
             return slope(n - 2);
         }
         let (a, b) = (slope(i - 1), slope(i));
-        if a * b <= 0.0 { 0.0 } else { 2.0 * a * b / (a + b) }
+        if a * b <= 0.0 {
+            0.0
+        } else {
+            2.0 * a * b / (a + b)
+        }
     };
-    let i = points[1..n - 1].iter().take_while(|point| point.0 <= x).count();
+    let i = points[1..n - 1]
+        .iter()
+        .take_while(|point| point.0 <= x)
+        .count();
     let (from, to) = (points[i], points[i + 1]);
     let width = to.0 - from.0;
     let t = ((x - from.0) / width).clamp(0.0, 1.0);

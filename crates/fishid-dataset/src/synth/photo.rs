@@ -16,7 +16,14 @@ pub(super) const PHOTOGRAPHS_PER_FISH: u32 = 2;
 
 /// (width, height); most cameras here take 4:3 at this size.
 const USUAL: (u32, u32) = (640, 480);
-const OTHERS: &[(u32, u32)] = &[(640, 360), (720, 480), (560, 560), (480, 640), (800, 600), (512, 384)];
+const OTHERS: &[(u32, u32)] = &[
+    (640, 360),
+    (720, 480),
+    (560, 560),
+    (480, 640),
+    (800, 600),
+    (512, 384),
+];
 
 /// The fish that photograph `index` shows.
 pub(super) fn fish_number(index: u32) -> u32 {
@@ -26,14 +33,26 @@ pub(super) fn fish_number(index: u32) -> u32 {
 /// Size and JPEG quality of photograph `index`.
 pub(super) fn format(slug: &str, seed: u64, index: u32) -> ((u32, u32), u8) {
     let mut dice = Dice::new(seed, slug, "format", index);
-    let size = if dice.chance(0.72) { USUAL } else { OTHERS[dice.below(OTHERS.len())] };
+    let size = if dice.chance(0.72) {
+        USUAL
+    } else {
+        OTHERS[dice.below(OTHERS.len())]
+    };
     (size, dice.between(74.0, 94.0) as u8)
 }
 
 /// RGB bytes of photograph `index`, row by row.
-pub(super) fn take(profile: &'static Profile, seed: u64, index: u32, (width, height): (u32, u32)) -> Option<Vec<u8>> {
+pub(super) fn take(
+    profile: &'static Profile,
+    seed: u64,
+    index: u32,
+    (width, height): (u32, u32),
+) -> Option<Vec<u8>> {
     let slug = profile.slug;
-    let individual = Individual::new(profile, &mut Dice::new(seed, slug, "fish", fish_number(index)));
+    let individual = Individual::new(
+        profile,
+        &mut Dice::new(seed, slug, "fish", fish_number(index)),
+    );
     let mut dice = Dice::new(seed, slug, "photograph", index);
 
     let mut scene = scene::paint(width, height, &mut dice)?;
@@ -43,7 +62,8 @@ pub(super) fn take(profile: &'static Profile, seed: u64, index: u32, (width, hei
     let fish = fish::draw(&individual, pose.scale, &mut dice)?;
     let seen = pose.place(&fish, width, height)?;
 
-    let hand = (scene.held_in_hand || (scene.haze.is_none() && dice.chance(0.15))).then(|| Hand::new(&mut dice));
+    let hand = (scene.held_in_hand || (scene.haze.is_none() && dice.chance(0.15)))
+        .then(|| Hand::new(&mut dice));
     if scene.shadow > 0.0 {
         camera::throw_shadow(&mut scene.picture, &seen, scene.shadow, &mut dice);
     }

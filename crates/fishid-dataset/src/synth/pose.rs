@@ -27,19 +27,25 @@ const MIDDLE: f32 = 0.58;
 
 impl Pose {
     /// A pose in a photograph of `width` × `height`; `lively` fish bend more.
-    pub(super) fn new(width: f32, height: f32, half_depth: f32, lively: bool, dice: &mut Dice) -> Self {
-        let turn = dice.around(0.0, 0.42);
-        let reach = dice.between(0.7, 1.0);
+    pub(super) fn new(
+        width: f32,
+        height: f32,
+        half_depth: f32,
+        lively: bool,
+        dice: &mut Dice,
+    ) -> Self {
+        let turn = dice.around(0.0, 0.3);
+        let reach = dice.between(0.8, 1.0);
         let by_width = width * reach / (1.24 * turn.cos() + half_depth * turn.sin().abs());
         let by_height = height * 0.88 / (half_depth * 2.0 + 0.26 + 1.1 * turn.sin().abs());
         // Some fish are cut off by the frame.
-        let stray = if dice.chance(0.15) { 0.3 } else { 0.07 };
+        let stray = if dice.chance(0.1) { 0.2 } else { 0.05 };
         let supple = if lively { 1.0 } else { 0.45 };
         Self {
             scale: by_width.min(by_height),
             centre: (
                 width * dice.around(0.5, stray),
-                height * dice.around(0.52, 0.1),
+                height * dice.around(0.51, 0.07),
             ),
             turn: turn.sin_cos(),
             faces_right: dice.chance(0.5),
@@ -72,7 +78,10 @@ impl Pose {
     /// The inverse of [`Self::pixel`].
     fn body_at(&self, x: f32, y: f32) -> (f32, f32) {
         let (sin, cos) = self.turn;
-        let (x, y) = ((x - self.centre.0) / self.scale, (y - self.centre.1) / self.scale);
+        let (x, y) = (
+            (x - self.centre.0) / self.scale,
+            (y - self.centre.1) / self.scale,
+        );
         let (x, y) = (x * cos + y * sin, y * cos - x * sin);
         let x = if self.faces_right { -x } else { x };
         let near = 1.0 / (1.0 + self.aside * x);
@@ -83,7 +92,11 @@ impl Pose {
     /// The fish as the photograph sees it, on a transparent picture of its size.
     pub(super) fn place(&self, fish: &Fish, width: u32, height: u32) -> Option<Pixmap> {
         let mut seen = Pixmap::new(width, height)?;
-        for (y, row) in seen.data_mut().chunks_exact_mut(width as usize * 4).enumerate() {
+        for (y, row) in seen
+            .data_mut()
+            .chunks_exact_mut(width as usize * 4)
+            .enumerate()
+        {
             for (x, pixel) in row.chunks_exact_mut(4).enumerate() {
                 let (u, height) = self.body_at(x as f32 + 0.5, y as f32 + 0.5);
                 let (cx, cy) = fish.outline.pixel(u, height);
@@ -105,14 +118,26 @@ pub(super) fn bilinear(picture: &Pixmap, x: f32, y: f32) -> Option<[u8; 4]> {
     let (i, j) = (x as usize, y as usize);
     let start = (j * width + i) * 4;
     let top = picture.data().get(start..start + 8)?;
-    let low = picture.data().get(start + width * 4..start + width * 4 + 8)?;
+    let low = picture
+        .data()
+        .get(start + width * 4..start + width * 4 + 8)?;
     if top[3] | top[7] | low[3] | low[7] == 0 {
         return None;
     }
     let (fx, fy) = (x - i as f32, y - j as f32);
-    let weights = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
+    let weights = [
+        (1.0 - fx) * (1.0 - fy),
+        fx * (1.0 - fy),
+        (1.0 - fx) * fy,
+        fx * fy,
+    ];
     let four = |bytes: &[u8]| [bytes[0], bytes[1], bytes[2], bytes[3]].map(f32::from);
-    let corners = [four(&top[..4]), four(&top[4..]), four(&low[..4]), four(&low[4..])];
+    let corners = [
+        four(&top[..4]),
+        four(&top[4..]),
+        four(&low[..4]),
+        four(&low[4..]),
+    ];
     let mut value = [0.5; 4];
     for (corner, weight) in corners.into_iter().zip(weights) {
         for (sum, channel) in value.iter_mut().zip(corner) {

@@ -51,15 +51,44 @@ pub(super) struct Skin {
 /// A marking of the skin; `strength` is how much of its colour covers the skin, 0..=1.
 pub(super) enum Pattern {
     /// Upright bars from the back down to `reach` (a v).
-    Bars { colour: Rgb, count: f32, reach: f32, width: f32, strength: f32 },
+    Bars {
+        colour: Rgb,
+        count: f32,
+        reach: f32,
+        width: f32,
+        strength: f32,
+    },
     /// Spots strewn on a grid of `pitch` standard lengths, `long` times longer than high.
-    Spots { colour: Rgb, pitch: f32, size: f32, long: f32, between: (f32, f32), strength: f32 },
+    Spots {
+        colour: Rgb,
+        pitch: f32,
+        size: f32,
+        long: f32,
+        between: (f32, f32),
+        strength: f32,
+    },
     /// Irregular patches; the larger `cover`, the more of the skin they take.
-    Mottle { colour: Rgb, pitch: f32, cover: f32, strength: f32 },
+    Mottle {
+        colour: Rgb,
+        pitch: f32,
+        cover: f32,
+        strength: f32,
+    },
     /// A row of blotches along the flank at height `at` (a v).
-    Blotches { colour: Rgb, count: f32, at: f32, size: f32, strength: f32 },
+    Blotches {
+        colour: Rgb,
+        count: f32,
+        at: f32,
+        size: f32,
+        strength: f32,
+    },
     /// A band along the body at height `at` (a v).
-    Stripe { colour: Rgb, at: f32, width: f32, strength: f32 },
+    Stripe {
+        colour: Rgb,
+        at: f32,
+        width: f32,
+        strength: f32,
+    },
 }
 
 /// Where a fin is rooted.

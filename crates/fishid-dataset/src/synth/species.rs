@@ -28,5 +28,8 @@ pub(super) const PROFILES: &[&Profile] = &[
 
 /// The profile of a species by its folder name.
 pub(super) fn find(slug: &str) -> Option<&'static Profile> {
-    PROFILES.iter().copied().find(|profile| profile.slug == slug)
+    PROFILES
+        .iter()
+        .copied()
+        .find(|profile| profile.slug == slug)
 }

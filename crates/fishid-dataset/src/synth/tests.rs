@@ -9,7 +9,12 @@ use sha2::{Digest, Sha256};
 use super::{SynthError, SynthRequest, photo, render, species, species_slugs, synthesise};
 
 fn request(dir: &Path, n_species: usize, per_class: usize) -> SynthRequest {
-    SynthRequest { dir: dir.to_path_buf(), n_species, per_class, seed: 7 }
+    SynthRequest {
+        dir: dir.to_path_buf(),
+        n_species,
+        per_class,
+        seed: 7,
+    }
 }
 
 /// Every file under `dir` with its digest.
@@ -31,7 +36,10 @@ fn digests(dir: &Path) -> BTreeMap<String, String> {
 }
 
 fn synthesise_with_threads(request: &SynthRequest, n_threads: usize) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(n_threads)
+        .build()
+        .unwrap();
     pool.install(|| synthesise(request, &|_, _| {})).unwrap();
 }
 
@@ -42,27 +50,49 @@ fn one_thread_and_three_write_the_same_bytes() {
     synthesise_with_threads(&request(three.path(), 3, 3), 3);
     let files = digests(one.path());
     assert_eq!(files, digests(three.path()));
-    assert_eq!(files.len(), 3 * 3 + 2, "photographs, manifest.csv and synthetic.json");
-    assert!(files.contains_key("abramis_brama/abramis_brama_0002.jpg"), "{files:?}");
-    assert_eq!(files.values().collect::<BTreeSet<_>>().len(), files.len(), "no two files are alike");
+    assert_eq!(
+        files.len(),
+        3 * 3 + 2,
+        "photographs, manifest.csv and synthetic.json"
+    );
+    assert!(
+        files.contains_key("abramis_brama/abramis_brama_0002.jpg"),
+        "{files:?}"
+    );
+    assert_eq!(
+        files.values().collect::<BTreeSet<_>>().len(),
+        files.len(),
+        "no two files are alike"
+    );
 }
 
 #[test]
 fn every_fish_is_a_group_of_two_photographs() {
     let dir = tempfile::tempdir().unwrap();
     let summary = synthesise(&request(dir.path(), 2, 5), &|_, _| {}).unwrap();
-    assert_eq!((summary.n_photographs, summary.n_drawn, summary.n_groups), (10, 10, 6));
+    assert_eq!(
+        (summary.n_photographs, summary.n_drawn, summary.n_groups),
+        (10, 10, 6)
+    );
     let manifest = fs::read_to_string(dir.path().join("manifest.csv")).unwrap();
     let mut lines = manifest.lines();
     assert_eq!(lines.next(), Some("path,class,group"));
     let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
     for line in lines {
-        let [path, class, group] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [path, class, group] = line.split(',').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
         assert!(dir.path().join(path).is_file(), "{path} is missing");
-        assert!(path.starts_with(class) && group.starts_with(class), "{line}");
+        assert!(
+            path.starts_with(class) && group.starts_with(class),
+            "{line}"
+        );
         *groups.entry(group).or_default() += 1;
     }
-    assert_eq!(groups.values().copied().collect::<Vec<_>>(), [2, 2, 1, 2, 2, 1]);
+    assert_eq!(
+        groups.values().copied().collect::<Vec<_>>(),
+        [2, 2, 1, 2, 2, 1]
+    );
 }
 
 #[test]
@@ -95,7 +125,10 @@ fn a_folder_with_other_files_is_refused_and_left_alone() {
     fs::write(dir.path().join("holiday.jpg"), b"mine").unwrap();
     let error = synthesise(&request(dir.path(), 1, 1), &|_, _| {}).unwrap_err();
     assert!(matches!(error, SynthError::ForeignFolder { .. }), "{error}");
-    assert!(error.to_string().contains("choose an empty or new folder"), "{error}");
+    assert!(
+        error.to_string().contains("choose an empty or new folder"),
+        "{error}"
+    );
     assert_eq!(digests(dir.path()).len(), 1);
 }
 
@@ -106,7 +139,10 @@ fn the_fish_of_another_request_are_refused() {
     synthesise(&first, &|_, _| {}).unwrap();
     let error = synthesise(&SynthRequest { seed: 8, ..first }, &|_, _| {}).unwrap_err();
     assert!(matches!(error, SynthError::OtherRequest { .. }), "{error}");
-    assert!(error.to_string().contains("seed 7") && error.to_string().contains("seed 8"), "{error}");
+    assert!(
+        error.to_string().contains("seed 7") && error.to_string().contains("seed 8"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -122,20 +158,38 @@ fn impossible_counts_are_refused_before_a_folder_is_made() {
 
 #[test]
 fn every_default_species_has_a_profile() {
-    let catalogue: Vec<&str> =
-        fishid_taxonomy::Catalogue::builtin().default_set().map(|species| species.slug.as_str()).collect();
-    assert_eq!(species_slugs().collect::<BTreeSet<_>>(), catalogue.into_iter().collect());
+    let catalogue: Vec<&str> = fishid_taxonomy::Catalogue::builtin()
+        .default_set()
+        .map(|species| species.slug.as_str())
+        .collect();
+    assert_eq!(
+        species_slugs().collect::<BTreeSet<_>>(),
+        catalogue.into_iter().collect()
+    );
 }
 
 #[test]
 fn contours_run_from_snout_to_tail() {
     for profile in species::PROFILES {
         for side in [profile.back, profile.belly] {
-            assert_eq!((side.first().unwrap().0, side.last().unwrap().0), (0.0, 1.0), "{}", profile.slug);
-            assert!(side.windows(2).all(|pair| pair[0].0 < pair[1].0), "{}", profile.slug);
+            assert_eq!(
+                (side.first().unwrap().0, side.last().unwrap().0),
+                (0.0, 1.0),
+                "{}",
+                profile.slug
+            );
+            assert!(
+                side.windows(2).all(|pair| pair[0].0 < pair[1].0),
+                "{}",
+                profile.slug
+            );
         }
         for fin in profile.fins {
-            assert!(fin.n_rays >= 2 && fin.lengths.len() >= 2, "{}", profile.slug);
+            assert!(
+                fin.n_rays >= 2 && fin.lengths.len() >= 2,
+                "{}",
+                profile.slug
+            );
         }
     }
 }
@@ -144,10 +198,16 @@ fn contours_run_from_snout_to_tail() {
 fn unknown_species_and_absurd_sizes_are_not_drawn() {
     assert!(render("carcharodon_carcharias", 0, 0, 64, 48).is_none());
     for (width, height) in [(8, 64), (64, 8), (5000, 64), (0, 0)] {
-        assert!(render("esox_lucius", 0, 0, width, height).is_none(), "{width}x{height}");
+        assert!(
+            render("esox_lucius", 0, 0, width, height).is_none(),
+            "{width}x{height}"
+        );
     }
     for (width, height) in [(16, 16), (40, 300), (300, 40)] {
-        assert!(render("esox_lucius", 0, 0, width, height).is_some(), "{width}x{height}");
+        assert!(
+            render("esox_lucius", 0, 0, width, height).is_some(),
+            "{width}x{height}"
+        );
     }
 }
 
@@ -173,27 +233,45 @@ fn features(slug: &str, fish_number: u32) -> Vec<f32> {
 
 #[test]
 fn species_differ_more_than_the_fish_of_one_species() {
-    let distance = |a: &[f32], b: &[f32]| -> f32 { a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt() };
+    let distance = |a: &[f32], b: &[f32]| -> f32 {
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| (a - b).powi(2))
+            .sum::<f32>()
+            .sqrt()
+    };
     let n_fish = 6;
-    let all: Vec<Vec<Vec<f32>>> =
-        species_slugs().map(|slug| (0..n_fish).map(|number| features(slug, number)).collect()).collect();
+    let all: Vec<Vec<Vec<f32>>> = species_slugs()
+        .map(|slug| (0..n_fish).map(|number| features(slug, number)).collect())
+        .collect();
     let means: Vec<Vec<f32>> = all
         .iter()
-        .map(|fish| (0..fish[0].len()).map(|i| fish.iter().map(|f| f[i]).sum::<f32>() / n_fish as f32).collect())
+        .map(|fish| {
+            (0..fish[0].len())
+                .map(|i| fish.iter().map(|f| f[i]).sum::<f32>() / n_fish as f32)
+                .collect()
+        })
         .collect();
     for (slug, (own, mean)) in species_slugs().zip(all.iter().zip(&means)) {
         let spread = own.iter().map(|fish| distance(fish, mean)).sum::<f32>() / n_fish as f32;
         assert!(spread > 1.0, "the fish of {slug} are all alike: {spread}");
-        for (other, other_mean) in species_slugs().zip(&means).filter(|(other, _)| *other != slug) {
+        for (other, other_mean) in species_slugs()
+            .zip(&means)
+            .filter(|(other, _)| *other != slug)
+        {
             let apart = distance(mean, other_mean);
-            assert!(apart > spread * 0.9, "{slug} and {other} are {apart} apart, fish of {slug} {spread}");
+            assert!(
+                apart > spread * 0.9,
+                "{slug} and {other} are {apart} apart, fish of {slug} {spread}"
+            );
         }
     }
 }
 
 #[test]
 fn two_photographs_of_one_fish_are_not_the_same_picture() {
-    let [first, second] = [0, 1].map(|index| render("perca_fluviatilis", 0, index, 160, 120).unwrap());
+    let [first, second] =
+        [0, 1].map(|index| render("perca_fluviatilis", 0, index, 160, 120).unwrap());
     assert_eq!(photo::fish_number(0), photo::fish_number(1));
     let apart: f32 = first
         .pixels()
