@@ -42,8 +42,8 @@ impl Bundle {
                 supported: SCHEMA_VERSION,
             });
         }
-        let manifest =
-            serde_json::from_value(raw).map_err(|error| BundleError::malformed(&path, error))?;
+        let manifest = serde_json::from_value(raw)
+            .map_err(|error| BundleError::malformed(&path, error.to_string()))?;
         let expected = format!("{GOLDEN_FOLDER}/{EXPECTED_FILE}");
         for file in [
             MODEL_FILE,
@@ -104,8 +104,8 @@ impl Bundle {
     fn verify_mlmodel(&self) -> Result<(), BundleError> {
         let path = self.dir.join(MLMODEL_FILE);
         let text = fs::read_to_string(&path).map_err(BundleError::io("cannot read", &path))?;
-        let mlmodel: MlModel =
-            serde_yaml_ng::from_str(&text).map_err(|error| BundleError::malformed(&path, error))?;
+        let mlmodel: MlModel = serde_yaml_ng::from_str(&text)
+            .map_err(|error| BundleError::malformed(&path, error.to_string()))?;
         match mlmodel.contradiction(&self.manifest) {
             Some(reason) => Err(BundleError::inconsistent(&path, reason)),
             None => Ok(()),
@@ -182,5 +182,5 @@ fn read_manifest(dir: &Path) -> Result<Value, BundleError> {
         }
         Err(error) => return Err(BundleError::io("cannot read", &path)(error)),
     };
-    serde_json::from_slice(&text).map_err(|error| BundleError::malformed(&path, error))
+    serde_json::from_slice(&text).map_err(|error| BundleError::malformed(&path, error.to_string()))
 }

@@ -92,17 +92,17 @@ impl BundleError {
         }
     }
 
-    pub(crate) fn malformed(path: &Path, reason: impl ToString) -> Self {
+    pub(crate) fn malformed(path: &Path, reason: impl Into<String>) -> Self {
         Self::Malformed {
             path: path.to_owned(),
-            reason: reason.to_string(),
+            reason: reason.into(),
         }
     }
 
-    pub(crate) fn inconsistent(path: &Path, reason: impl ToString) -> Self {
+    pub(crate) fn inconsistent(path: &Path, reason: impl Into<String>) -> Self {
         Self::Inconsistent {
             path: path.to_owned(),
-            reason: reason.to_string(),
+            reason: reason.into(),
         }
     }
 }

@@ -159,8 +159,8 @@ pub(crate) fn read(dir: &Path, classes: &[Class]) -> Result<Vec<GoldenPhoto>, Bu
     let folder = dir.join(GOLDEN_FOLDER);
     let path = folder.join(EXPECTED_FILE);
     let text = std::fs::read(&path).map_err(BundleError::io("cannot read", &path))?;
-    let expected: Expected =
-        serde_json::from_slice(&text).map_err(|error| BundleError::malformed(&path, error))?;
+    let expected: Expected = serde_json::from_slice(&text)
+        .map_err(|error| BundleError::malformed(&path, error.to_string()))?;
     if !expected
         .classes
         .iter()

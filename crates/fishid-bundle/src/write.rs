@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A partial folder this old has no living writer: writing takes seconds.
-const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
+const ABANDONED_AFTER: Duration = Duration::from_hours(1);
 
 /// What a bundle is made of.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub fn write(dir: &Path, parts: BundleParts) -> Result<Bundle, BundleError> {
     refuse_taken(dir)?;
 
     let partial = PartialFolder::beside(dir)?;
-    for (file, content) in files_of(&parts)? {
+    for (file, content) in files_of(parts)? {
         write_durably(&partial.path.join(file), &content)?;
     }
     sync_folder(&partial.path.join(GOLDEN_FOLDER))?;
@@ -69,17 +69,16 @@ pub fn write(dir: &Path, parts: BundleParts) -> Result<Bundle, BundleError> {
 }
 
 /// Every file of the bundle, in the order it is written.
-fn files_of(parts: &BundleParts) -> Result<Vec<(String, Vec<u8>)>, BundleError> {
+fn files_of(parts: BundleParts) -> Result<Vec<(String, Vec<u8>)>, BundleError> {
     let manifest = &parts.manifest;
-    let invalid = |error: String| BundleError::InvalidParts { reason: error };
+    let invalid = |reason: String| BundleError::InvalidParts { reason };
     let mlmodel = serde_yaml_ng::to_string(&MlModel::describing(manifest))
         .map_err(|error| invalid(error.to_string()))?;
+    let manifest_json = manifest_json(manifest).map_err(|error| invalid(error.to_string()))?;
+    let expected = golden::expected_json(&parts.golden, &manifest.classes);
     let mut files: Vec<(String, Vec<u8>)> = vec![
-        (MODEL_FILE.to_owned(), parts.model_onnx.clone()),
-        (
-            MANIFEST_FILE.to_owned(),
-            manifest_json(manifest).map_err(|error| invalid(error.to_string()))?,
-        ),
+        (MODEL_FILE.to_owned(), parts.model_onnx),
+        (MANIFEST_FILE.to_owned(), manifest_json),
         (MLMODEL_FILE.to_owned(), mlmodel.into_bytes()),
         (
             environment::CONDA_FILE.to_owned(),
@@ -93,26 +92,15 @@ fn files_of(parts: &BundleParts) -> Result<Vec<(String, Vec<u8>)>, BundleError> 
             environment::REQUIREMENTS_FILE.to_owned(),
             environment::requirements().into_bytes(),
         ),
+        (REPORT_FILE.to_owned(), parts.report_html.into_bytes()),
+        (MODEL_CARD_FILE.to_owned(), parts.model_card.into_bytes()),
         (
-            REPORT_FILE.to_owned(),
-            parts.report_html.clone().into_bytes(),
-        ),
-        (
-            MODEL_CARD_FILE.to_owned(),
-            parts.model_card.clone().into_bytes(),
+            format!("{GOLDEN_FOLDER}/{EXPECTED_FILE}"),
+            expected.into_bytes(),
         ),
     ];
-    for photo in &parts.golden {
-        files.push((
-            format!("{GOLDEN_FOLDER}/{}", photo.file_name),
-            photo.bytes.clone(),
-        ));
-    }
-    let expected = golden::expected_json(&parts.golden, &manifest.classes);
-    files.push((
-        format!("{GOLDEN_FOLDER}/{EXPECTED_FILE}"),
-        expected.into_bytes(),
-    ));
+    let photographs = parts.golden.into_iter();
+    files.extend(photographs.map(|p| (format!("{GOLDEN_FOLDER}/{}", p.file_name), p.bytes)));
     Ok(files)
 }
 
@@ -133,7 +121,9 @@ fn sort_keys(value: &mut Value) {
         Value::Object(map) => {
             let mut entries: Vec<_> = std::mem::take(map).into_iter().collect();
             entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-            entries.iter_mut().for_each(|(_, value)| sort_keys(value));
+            for (_, value) in &mut entries {
+                sort_keys(value);
+            }
             map.extend(entries);
         }
         Value::Array(items) => items.iter_mut().for_each(sort_keys),

@@ -31,7 +31,15 @@ pub fn run<E: Display>(
 ) -> Vec<(&'static str, Failure)> {
     let outcome = |check: &Check| {
         let registry = open().map_err(|error| format!("the registry cannot be opened: {error}"))?;
-        (check.run)(registry.as_ref(), &check.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))
+        (check.run)(
+            registry.as_ref(),
+            &check
+                .name
+                .replace(|c: char| !c.is_ascii_alphanumeric(), "-"),
+        )
     };
-    CHECKS.iter().filter_map(|check| Some((check.name, outcome(check).err()?))).collect()
+    CHECKS
+        .iter()
+        .filter_map(|check| Some((check.name, outcome(check).err()?)))
+        .collect()
 }

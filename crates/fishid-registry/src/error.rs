@@ -44,7 +44,9 @@ pub enum RegistryError {
         known: String,
     },
     /// No such alias.
-    #[error("nothing of the model {model} is in {alias}. Promote a version first: `fishid registry promote VERSION`")]
+    #[error(
+        "nothing of the model {model} is in {alias}. Promote a version first: `fishid registry promote VERSION`"
+    )]
     UnknownAlias {
         /// The model.
         model: String,
@@ -52,7 +54,9 @@ pub enum RegistryError {
         alias: String,
     },
     /// The alias never pointed anywhere else.
-    #[error("{alias} of the model {model} points at version {current} and never pointed at another one, so there is nothing to roll back to")]
+    #[error(
+        "{alias} of the model {model} points at version {current} and never pointed at another one, so there is nothing to roll back to"
+    )]
     NothingToRollBack {
         /// The model.
         model: String,
@@ -114,10 +118,17 @@ impl RegistryError {
     /// A closure for `map_err` that adds the path and what was being done.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
     }
 
-    pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
-        Self::Damaged { path: path.to_owned(), reason: reason.to_string() }
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
     }
 }

@@ -20,6 +20,7 @@ pub(crate) mod durable;
 mod history;
 mod model;
 mod publication;
+mod writer;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,7 @@ use crate::error::RegistryError;
 use crate::names::{check_alias, check_model};
 use crate::registry::{Action, Event, ModelRegistry, Note, PublishNote, Version, VersionRef};
 use model::ModelFolder;
+use writer::Writer;
 
 /// A registry in a folder of this machine, or of a file system it shares with others.
 #[derive(Clone, Debug)]
@@ -65,7 +67,11 @@ impl ModelRegistry for FolderRegistry {
 
     fn versions(&self, model: &str) -> Result<Vec<Version>, RegistryError> {
         let model = self.model(model)?;
-        model.numbers()?.into_iter().map(|number| model.version(number)).collect()
+        model
+            .numbers()?
+            .into_iter()
+            .map(|number| model.version(number))
+            .collect()
     }
 
     fn get(&self, model: &str, version: &VersionRef) -> Result<Version, RegistryError> {
@@ -96,7 +102,7 @@ impl ModelRegistry for FolderRegistry {
         check_alias(alias)?;
         let model = self.model(model)?;
         model.resolve(version)?;
-        let writer = model.lock()?;
+        let writer = Writer::lock(&model)?;
         // Once more under the lock: an alias may have moved meanwhile.
         let number = model.resolve(version)?;
         model.verify(number)?;
@@ -119,12 +125,14 @@ impl ModelRegistry for FolderRegistry {
     fn rollback(&self, model: &str, alias: &str, note: &Note) -> Result<Version, RegistryError> {
         check_alias(alias)?;
         let model = self.model(model)?;
-        let unknown =
-            || RegistryError::UnknownAlias { model: model.name().to_owned(), alias: alias.to_owned() };
+        let unknown = || RegistryError::UnknownAlias {
+            model: model.name().to_owned(),
+            alias: alias.to_owned(),
+        };
         if model.alias_event(alias)?.is_none() {
             return Err(unknown());
         }
-        let writer = model.lock()?;
+        let writer = Writer::lock(&model)?;
         let current = model.alias_event(alias)?.ok_or_else(unknown)?.to;
         let Some(previous) = history::previous_holder(&model.events()?, alias) else {
             let alias = alias.to_owned();

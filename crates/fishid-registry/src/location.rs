@@ -28,11 +28,18 @@ fn folder_of(url: &str) -> Result<PathBuf, RegistryError> {
         return Ok(PathBuf::from(url));
     };
     if scheme != "file" {
-        return Err(RegistryError::UnknownScheme { url: url.to_owned() });
+        return Err(RegistryError::UnknownScheme {
+            url: url.to_owned(),
+        });
     }
-    let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);
+    let path = rest
+        .strip_prefix("localhost")
+        .filter(|path| path.starts_with('/'))
+        .unwrap_or(rest);
     if !path.starts_with('/') {
-        return Err(bad("it names a host or a relative folder; after file: come three slashes"));
+        return Err(bad(
+            "it names a host or a relative folder; after file: come three slashes",
+        ));
     }
     let decoded = percent_decoded(path).ok_or_else(|| bad("it has a broken % sequence"))?;
     if decoded.contains('\0') {
@@ -68,15 +75,24 @@ mod tests {
 
     fn check_refused(url: &str, message: &str) {
         let error = folder_of(url).unwrap_err().to_string();
-        assert!(error.contains(message), "{error:?} does not say {message:?}");
-        assert!(error.contains("file:///folder"), "{error:?} names no remedy");
+        assert!(
+            error.contains(message),
+            "{error:?} does not say {message:?}"
+        );
+        assert!(
+            error.contains("file:///folder"),
+            "{error:?} names no remedy"
+        );
     }
 
     #[test]
     fn file_addresses_and_paths_are_folders() {
         check("file:///srv/models", "/srv/models");
         check("file://localhost/srv/models", "/srv/models");
-        check("file:///srv/my%20models/%D0%A9%D1%83%D0%BA%D0%B0", "/srv/my models/Щука");
+        check(
+            "file:///srv/my%20models/%D0%A9%D1%83%D0%BA%D0%B0",
+            "/srv/my models/Щука",
+        );
         check("/srv/models", "/srv/models");
         check("models/50%", "models/50%");
     }

@@ -56,7 +56,9 @@ pub(crate) fn check_key(name: &str) -> Result<(), RegistryError> {
 pub(crate) fn check_artifact(path: &str) -> Result<(), RegistryError> {
     let is_plain = |part: &str| {
         !matches!(part, "" | "." | "..")
-            && !part.chars().any(|c| c.is_control() || matches!(c, '\\' | ':'))
+            && !part
+                .chars()
+                .any(|c| c.is_control() || matches!(c, '\\' | ':'))
     };
     refuse_unless(
         path.len() <= 500 && path.split('/').all(is_plain),
@@ -72,5 +74,13 @@ fn refuse_unless(
     name: &str,
     rule: &'static str,
 ) -> Result<(), RegistryError> {
-    if fits { Ok(()) } else { Err(RegistryError::BadName { kind, name: name.to_owned(), rule }) }
+    if fits {
+        Ok(())
+    } else {
+        Err(RegistryError::BadName {
+            kind,
+            name: name.to_owned(),
+            rule,
+        })
+    }
 }

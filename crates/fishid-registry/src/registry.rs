@@ -122,7 +122,8 @@ pub enum VersionRef {
 impl VersionRef {
     /// The reference that `text` means.
     pub fn new(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Alias(text.to_owned()), Self::Number)
+        text.parse()
+            .map_or_else(|_| Self::Alias(text.to_owned()), Self::Number)
     }
 }
 

@@ -19,11 +19,18 @@ pub fn tiny_bundle(dir: &Path, seed: u64) -> Result<Bundle, BundleError> {
         ru: text(ru),
         en: text(slug),
     };
-    let output = |name: &str| Output { name: text(name), dtype: text("float32"), shape: vec![-1, 2] };
+    let output = |name: &str| Output {
+        name: text(name),
+        dtype: text("float32"),
+        shape: vec![-1, 2],
+    };
     let manifest = Manifest {
         schema_version: SCHEMA_VERSION,
         model_name: text("conformance"),
-        classes: vec![class("esox_lucius", "Щука"), class("perca_fluviatilis", "Окунь")],
+        classes: vec![
+            class("esox_lucius", "Щука"),
+            class("perca_fluviatilis", "Окунь"),
+        ],
         outputs: vec![output("probabilities"), output("logits")],
         preprocessing: Preprocessing {
             width: 8,

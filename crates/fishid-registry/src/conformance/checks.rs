@@ -15,17 +15,50 @@ type Outcome = Result<(), Failure>;
 
 /// Every promise of [`ModelRegistry`] that a test can hold it to.
 pub const CHECKS: &[Check] = &[
-    Check { name: "an unknown model is empty, not an error", run: unknown_model },
-    Check { name: "versions count up from 1 and keep what was said", run: versions_count_up },
-    Check { name: "one digest is one version", run: one_digest_one_version },
-    Check { name: "a fetched bundle is the published one", run: fetched_is_published },
-    Check { name: "a folder that is no bundle is refused", run: no_bundle },
-    Check { name: "an alias follows its last move", run: alias_moves },
-    Check { name: "an alias never points at nothing", run: alias_needs_version },
-    Check { name: "rolling back walks back move by move", run: rollback_walks_back },
-    Check { name: "history tells who did what and why", run: history_tells },
-    Check { name: "models do not meet", run: models_do_not_meet },
-    Check { name: "names that could leave their place are refused", run: bad_names },
+    Check {
+        name: "an unknown model is empty, not an error",
+        run: unknown_model,
+    },
+    Check {
+        name: "versions count up from 1 and keep what was said",
+        run: versions_count_up,
+    },
+    Check {
+        name: "one digest is one version",
+        run: one_digest_one_version,
+    },
+    Check {
+        name: "a fetched bundle is the published one",
+        run: fetched_is_published,
+    },
+    Check {
+        name: "a folder that is no bundle is refused",
+        run: no_bundle,
+    },
+    Check {
+        name: "an alias follows its last move",
+        run: alias_moves,
+    },
+    Check {
+        name: "an alias never points at nothing",
+        run: alias_needs_version,
+    },
+    Check {
+        name: "rolling back walks back move by move",
+        run: rollback_walks_back,
+    },
+    Check {
+        name: "history tells who did what and why",
+        run: history_tells,
+    },
+    Check {
+        name: "models do not meet",
+        run: models_do_not_meet,
+    },
+    Check {
+        name: "names that could leave their place are refused",
+        run: bad_names,
+    },
 ];
 
 const ALIAS: &str = "production";
@@ -39,7 +72,11 @@ struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     fn new(registry: &'a dyn ModelRegistry, model: &'a str) -> Result<Self, Failure> {
-        Ok(Self { registry, model, scratch: TempDir::new().map_err(failed("a scratch folder"))? })
+        Ok(Self {
+            registry,
+            model,
+            scratch: TempDir::new().map_err(failed("a scratch folder"))?,
+        })
     }
 
     fn bundle(&self, seed: u64) -> Result<PathBuf, Failure> {
@@ -56,22 +93,34 @@ impl<'a> Subject<'a> {
             why: format!("seed {seed}"),
             tags: BTreeMap::from([("backbone".to_owned(), "tiny".to_owned())]),
         };
-        self.registry.publish(self.model, &self.bundle(seed)?, &note).map_err(failed("publish"))
+        self.registry
+            .publish(self.model, &self.bundle(seed)?, &note)
+            .map_err(failed("publish"))
     }
 
     fn promote(&self, version: &str) -> Result<Version, Failure> {
         self.registry
-            .set_alias(self.model, ALIAS, &VersionRef::new(version), &note("promote", version))
+            .set_alias(
+                self.model,
+                ALIAS,
+                &VersionRef::new(version),
+                &note("promote", version),
+            )
             .map_err(failed("set_alias"))
     }
 
     fn rollback(&self) -> Result<String, Failure> {
-        let version = self.registry.rollback(self.model, ALIAS, &note("roll back", "it"));
+        let version = self
+            .registry
+            .rollback(self.model, ALIAS, &note("roll back", "it"));
         Ok(version.map_err(failed("rollback"))?.version)
     }
 
     fn holder(&self) -> Result<Option<String>, Failure> {
-        let version = self.registry.alias(self.model, ALIAS).map_err(failed("alias"))?;
+        let version = self
+            .registry
+            .alias(self.model, ALIAS)
+            .map_err(failed("alias"))?;
         Ok(version.map(|version| version.version))
     }
 
@@ -81,7 +130,10 @@ impl<'a> Subject<'a> {
 }
 
 fn note(action: &str, object: &str) -> Note {
-    Note { who: "Борис".to_owned(), why: format!("{action} {object}") }
+    Note {
+        who: "Борис".to_owned(),
+        why: format!("{action} {object}"),
+    }
 }
 
 fn failed<E: Display>(what: &str) -> impl FnOnce(E) -> Failure {
@@ -105,12 +157,28 @@ fn refused<T: Debug, E: Display>(what: &str, result: Result<T, E>, must_say: &st
 
 fn unknown_model(registry: &dyn ModelRegistry, model: &str) -> Outcome {
     let subject = Subject::new(registry, model)?;
-    same("versions", registry.versions(model).map_err(failed("versions"))?, Vec::new())?;
+    same(
+        "versions",
+        registry.versions(model).map_err(failed("versions"))?,
+        Vec::new(),
+    )?;
     same("history", subject.history()?, Vec::new())?;
     same("alias", subject.holder()?, None)?;
-    refused("version 1", registry.get(model, &VersionRef::Number(1)), model)?;
-    refused("an alias", registry.get(model, &VersionRef::new(ALIAS)), ALIAS)?;
-    refused("a roll-back", registry.rollback(model, ALIAS, &Note::default()), ALIAS)
+    refused(
+        "version 1",
+        registry.get(model, &VersionRef::Number(1)),
+        model,
+    )?;
+    refused(
+        "an alias",
+        registry.get(model, &VersionRef::new(ALIAS)),
+        ALIAS,
+    )?;
+    refused(
+        "a roll-back",
+        registry.rollback(model, ALIAS, &Note::default()),
+        ALIAS,
+    )
 }
 
 fn versions_count_up(registry: &dyn ModelRegistry, model: &str) -> Outcome {
@@ -122,7 +190,11 @@ fn versions_count_up(registry: &dyn ModelRegistry, model: &str) -> Outcome {
     same("model", first.model.as_str(), model)?;
     same("who", first.who.as_str(), "Анна")?;
     same("why", first.why.as_str(), "seed 1")?;
-    same("tag", first.tags.get("backbone").map(String::as_str), Some("tiny"))?;
+    same(
+        "tag",
+        first.tags.get("backbone").map(String::as_str),
+        Some("tiny"),
+    )?;
     let bundle = Bundle::open(subject.bundle(1)?).map_err(failed("open"))?;
     let digest = bundle.bundle_digest().map_err(failed("bundle digest"))?;
     same("bundle digest", &first.bundle_digest, &digest)?;
@@ -130,9 +202,15 @@ fn versions_count_up(registry: &dyn ModelRegistry, model: &str) -> Outcome {
     same("model digest", &first.model_digest, &digest)?;
     let listed = registry.versions(model).map_err(failed("versions"))?;
     same("versions", listed, vec![first.clone(), second])?;
-    let got = registry.get(model, &VersionRef::Number(1)).map_err(failed("get"))?;
+    let got = registry
+        .get(model, &VersionRef::Number(1))
+        .map_err(failed("get"))?;
     same("get", got, first)?;
-    refused("version 3", registry.get(model, &VersionRef::Number(3)), "no version 3")
+    refused(
+        "version 3",
+        registry.get(model, &VersionRef::Number(3)),
+        "no version 3",
+    )
 }
 
 fn one_digest_one_version(registry: &dyn ModelRegistry, model: &str) -> Outcome {
@@ -155,11 +233,21 @@ fn fetched_is_published(registry: &dyn ModelRegistry, model: &str) -> Outcome {
             .fetch(model, &VersionRef::new(by), &cache)
             .map_err(failed("fetch"))?;
         let bundle = Bundle::open(folder).map_err(failed("opening the fetched bundle"))?;
-        bundle.verify().map_err(failed("verifying the fetched bundle"))?;
+        bundle
+            .verify()
+            .map_err(failed("verifying the fetched bundle"))?;
         let digest = bundle.bundle_digest().map_err(failed("bundle digest"))?;
-        same("digest of the fetched bundle", &digest, &version.bundle_digest)?;
+        same(
+            "digest of the fetched bundle",
+            &digest,
+            &version.bundle_digest,
+        )?;
     }
-    refused("fetching version 2", registry.fetch(model, &VersionRef::Number(2), &cache), "version 2")
+    refused(
+        "fetching version 2",
+        registry.fetch(model, &VersionRef::Number(2), &cache),
+        "version 2",
+    )
 }
 
 fn no_bundle(registry: &dyn ModelRegistry, model: &str) -> Outcome {
@@ -172,7 +260,11 @@ fn no_bundle(registry: &dyn ModelRegistry, model: &str) -> Outcome {
     std::fs::write(photograph, "changed").map_err(failed("changing a photograph"))?;
     let refusal = registry.publish(model, &damaged, &PublishNote::default());
     refused("a damaged bundle", refusal, "photo.png")?;
-    same("versions", registry.versions(model).map_err(failed("versions"))?, Vec::new())
+    same(
+        "versions",
+        registry.versions(model).map_err(failed("versions"))?,
+        Vec::new(),
+    )
 }
 
 fn alias_moves(registry: &dyn ModelRegistry, model: &str) -> Outcome {
@@ -180,18 +272,47 @@ fn alias_moves(registry: &dyn ModelRegistry, model: &str) -> Outcome {
     subject.publish(1)?;
     subject.publish(2)?;
     same("before the first move", subject.holder()?, None)?;
-    same("promoted", subject.promote("1")?.aliases, vec![ALIAS.to_owned()])?;
-    same("after the first move", subject.holder()?.as_deref(), Some("1"))?;
+    same(
+        "promoted",
+        subject.promote("1")?.aliases,
+        vec![ALIAS.to_owned()],
+    )?;
+    same(
+        "after the first move",
+        subject.holder()?.as_deref(),
+        Some("1"),
+    )?;
     subject.promote("2")?;
-    same("after the second move", subject.holder()?.as_deref(), Some("2"))?;
+    same(
+        "after the second move",
+        subject.holder()?.as_deref(),
+        Some("2"),
+    )?;
     subject.promote("2")?;
-    same("events, moving it to where it is being none", subject.history()?.len(), 4)?;
+    same(
+        "events, moving it to where it is being none",
+        subject.history()?.len(),
+        4,
+    )?;
     let other = registry
-        .set_alias(model, "challenger", &VersionRef::new(ALIAS), &note("try", "2"))
+        .set_alias(
+            model,
+            "challenger",
+            &VersionRef::new(ALIAS),
+            &note("try", "2"),
+        )
         .map_err(failed("an alias by another alias"))?;
-    same("aliases of 2", other.aliases, vec!["challenger".to_owned(), ALIAS.to_owned()])?;
+    same(
+        "aliases of 2",
+        other.aliases,
+        vec!["challenger".to_owned(), ALIAS.to_owned()],
+    )?;
     let versions = registry.versions(model).map_err(failed("versions"))?;
-    same("aliases of 1", versions.first().map(|v| v.aliases.len()), Some(0))
+    same(
+        "aliases of 1",
+        versions.first().map(|v| v.aliases.len()),
+        Some(0),
+    )
 }
 
 fn alias_needs_version(registry: &dyn ModelRegistry, model: &str) -> Outcome {
@@ -199,7 +320,11 @@ fn alias_needs_version(registry: &dyn ModelRegistry, model: &str) -> Outcome {
     subject.publish(1)?;
     subject.promote("1")?;
     let missing = VersionRef::Number(7);
-    refused("promoting version 7", registry.set_alias(model, ALIAS, &missing, &Note::default()), "7")?;
+    refused(
+        "promoting version 7",
+        registry.set_alias(model, ALIAS, &missing, &Note::default()),
+        "7",
+    )?;
     same("alias", subject.holder()?.as_deref(), Some("1"))
 }
 
@@ -229,7 +354,14 @@ fn history_tells(registry: &dyn ModelRegistry, model: &str) -> Outcome {
     let history = subject.history()?;
     let told: Vec<_> = history
         .iter()
-        .map(|event| (event.action, event.from.as_deref(), event.to.as_str(), event.why.as_str()))
+        .map(|event| {
+            (
+                event.action,
+                event.from.as_deref(),
+                event.to.as_str(),
+                event.why.as_str(),
+            )
+        })
         .collect();
     let expected = vec![
         (Action::Published, None, "1", "seed 1"),
@@ -239,19 +371,34 @@ fn history_tells(registry: &dyn ModelRegistry, model: &str) -> Outcome {
         (Action::RolledBack, Some("2"), "1", "roll back it"),
     ];
     same("history", told, expected)?;
-    same("order", history.iter().map(|event| event.seq).collect(), vec![1, 2, 3, 4, 5])?;
-    same("times ascend", history.is_sorted_by_key(|event| event.time), true)?;
+    same(
+        "order",
+        history.iter().map(|event| event.seq).collect(),
+        vec![1, 2, 3, 4, 5],
+    )?;
+    same(
+        "times ascend",
+        history.is_sorted_by_key(|event| event.time),
+        true,
+    )?;
     let who: Vec<_> = history.iter().map(|event| event.who.as_str()).collect();
     same("who", who, vec!["Анна", "Борис", "Анна", "Борис", "Борис"])
 }
 
 fn models_do_not_meet(registry: &dyn ModelRegistry, model: &str) -> Outcome {
     let other = format!("{model}-other");
-    let (one, two) = (Subject::new(registry, model)?, Subject::new(registry, &other)?);
+    let (one, two) = (
+        Subject::new(registry, model)?,
+        Subject::new(registry, &other)?,
+    );
     one.publish(1)?;
     one.publish(2)?;
     one.promote("2")?;
-    same("version of the other model", two.publish(2)?.version.as_str(), "1")?;
+    same(
+        "version of the other model",
+        two.publish(2)?.version.as_str(),
+        "1",
+    )?;
     same("alias of the other model", two.holder()?, None)?;
     same("history of the other model", two.history()?.len(), 1)
 }
@@ -259,11 +406,32 @@ fn models_do_not_meet(registry: &dyn ModelRegistry, model: &str) -> Outcome {
 fn bad_names(registry: &dyn ModelRegistry, model: &str) -> Outcome {
     let subject = Subject::new(registry, model)?;
     subject.publish(1)?;
-    for name in ["", ".", "..", "../up", "a/b", "a\\b", "/abs", ".hidden", "a b", "щука", "a\0"] {
-        refused(name, registry.publish(name, &subject.bundle(1)?, &PublishNote::default()), "name")?;
-        refused(name, registry.versions(name), "cannot be the name of a model")?;
+    for name in [
+        "", ".", "..", "../up", "a/b", "a\\b", "/abs", ".hidden", "a b", "щука", "a\0",
+    ] {
+        refused(
+            name,
+            registry.publish(name, &subject.bundle(1)?, &PublishNote::default()),
+            "name",
+        )?;
+        refused(
+            name,
+            registry.versions(name),
+            "cannot be the name of a model",
+        )?;
     }
-    for name in ["", "..", "../up", "a/b", "Production", "latest", "v5", "5", "-x", "a b"] {
+    for name in [
+        "",
+        "..",
+        "../up",
+        "a/b",
+        "Production",
+        "latest",
+        "v5",
+        "5",
+        "-x",
+        "a b",
+    ] {
         let refusal = registry.set_alias(model, name, &VersionRef::Number(1), &Note::default());
         refused(name, refusal, "cannot be the name of an alias")?;
     }

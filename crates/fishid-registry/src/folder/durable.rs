@@ -17,14 +17,18 @@ pub(crate) fn create_folders(path: &Path) -> Result<(), RegistryError> {
 /// Flushes a folder's entries, so that a rename or a new file in it is kept.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), RegistryError> {
     let folder = File::open(path).map_err(RegistryError::io("cannot open", path))?;
-    folder.sync_all().map_err(RegistryError::io("cannot flush", path))
+    folder
+        .sync_all()
+        .map_err(RegistryError::io("cannot flush", path))
 }
 
 /// Writes a file that must not exist yet.
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), RegistryError> {
     let mut file = File::create_new(path).map_err(RegistryError::io("cannot create", path))?;
-    file.write_all(content).map_err(RegistryError::io("cannot write", path))?;
-    file.sync_all().map_err(RegistryError::io("cannot flush", path))
+    file.write_all(content)
+        .map_err(RegistryError::io("cannot write", path))?;
+    file.sync_all()
+        .map_err(RegistryError::io("cannot flush", path))
 }
 
 /// Puts `content` in place of `folder/name` in one step: a reader sees the old or the new file.
@@ -35,8 +39,10 @@ pub(crate) fn replace(folder: &Path, name: &str, content: &[u8]) -> Result<(), R
     let hidden = folder.join(format!(".{name}.next"));
     let path = folder.join(name);
     let mut file = File::create(&hidden).map_err(RegistryError::io("cannot create", &hidden))?;
-    file.write_all(content).map_err(RegistryError::io("cannot write", &hidden))?;
-    file.sync_all().map_err(RegistryError::io("cannot flush", &hidden))?;
+    file.write_all(content)
+        .map_err(RegistryError::io("cannot write", &hidden))?;
+    file.sync_all()
+        .map_err(RegistryError::io("cannot flush", &hidden))?;
     fs::rename(&hidden, &path).map_err(RegistryError::io("cannot replace", &path))?;
     sync_folder(folder)
 }
@@ -49,21 +55,33 @@ pub(crate) fn copy(from: &Path, to: &Path, expected: &FileDigest) -> Result<(), 
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
     loop {
-        let n = source.read(&mut buffer).map_err(RegistryError::io("cannot read", from))?;
+        let n = source
+            .read(&mut buffer)
+            .map_err(RegistryError::io("cannot read", from))?;
         if n == 0 {
             break;
         }
         hasher.update(&buffer[..n]);
-        target.write_all(&buffer[..n]).map_err(RegistryError::io("cannot write", to))?;
+        target
+            .write_all(&buffer[..n])
+            .map_err(RegistryError::io("cannot write", to))?;
     }
     if hex::encode(hasher.finalize()) != expected.sha256 {
-        return Err(RegistryError::ChangedMeanwhile { path: from.to_owned() });
+        return Err(RegistryError::ChangedMeanwhile {
+            path: from.to_owned(),
+        });
     }
-    let metadata = target.metadata().map_err(RegistryError::io("cannot read", to))?;
+    let metadata = target
+        .metadata()
+        .map_err(RegistryError::io("cannot read", to))?;
     let mut permissions = metadata.permissions();
     permissions.set_readonly(true);
-    target.set_permissions(permissions).map_err(RegistryError::io("cannot protect", to))?;
-    target.sync_all().map_err(RegistryError::io("cannot flush", to))
+    target
+        .set_permissions(permissions)
+        .map_err(RegistryError::io("cannot protect", to))?;
+    target
+        .sync_all()
+        .map_err(RegistryError::io("cannot flush", to))
 }
 
 /// The file's content, or `None` when there is no such file.

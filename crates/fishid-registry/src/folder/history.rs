@@ -18,14 +18,19 @@ fn read_complete(path: &Path) -> Result<(Vec<Event>, u64), RegistryError> {
     let mut complete = 0;
     for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let end = complete + line.len();
-        let parsed = line.strip_suffix(b"\n").map(serde_json::from_slice::<Event>);
+        let parsed = line
+            .strip_suffix(b"\n")
+            .map(serde_json::from_slice::<Event>);
         match parsed {
             Some(Ok(event)) => events.push(event),
             // Without a newline, or the last one and unreadable: a power cut can leave zeros there.
             None => break,
             Some(Err(_)) if end == text.len() => break,
             Some(Err(error)) => {
-                return Err(RegistryError::damaged(path, format!("line {}: {error}", index + 1)));
+                return Err(RegistryError::damaged(
+                    path,
+                    format!("line {}: {error}", index + 1),
+                ));
             }
         }
         complete = end;
@@ -44,7 +49,7 @@ pub(crate) fn append(path: &Path, events: &[Event]) -> Result<(), RegistryError>
     let mut lines = Vec::new();
     for event in events {
         serde_json::to_writer(&mut lines, event)
-            .map_err(|error| RegistryError::damaged(path, error))?;
+            .map_err(|error| RegistryError::damaged(path, error.to_string()))?;
         lines.push(b'\n');
     }
     let is_new = !path.exists();
@@ -54,10 +59,14 @@ pub(crate) fn append(path: &Path, events: &[Event]) -> Result<(), RegistryError>
         .write(true)
         .open(path)
         .map_err(RegistryError::io("cannot open", path))?;
-    file.set_len(complete).map_err(RegistryError::io("cannot repair", path))?;
-    file.seek(SeekFrom::End(0)).map_err(RegistryError::io("cannot append to", path))?;
-    file.write_all(&lines).map_err(RegistryError::io("cannot append to", path))?;
-    file.sync_all().map_err(RegistryError::io("cannot flush", path))?;
+    file.set_len(complete)
+        .map_err(RegistryError::io("cannot repair", path))?;
+    file.seek(SeekFrom::End(0))
+        .map_err(RegistryError::io("cannot append to", path))?;
+    file.write_all(&lines)
+        .map_err(RegistryError::io("cannot append to", path))?;
+    file.sync_all()
+        .map_err(RegistryError::io("cannot flush", path))?;
     match path.parent() {
         Some(folder) if is_new => sync_folder(folder),
         _ => Ok(()),
@@ -68,7 +77,10 @@ pub(crate) fn append(path: &Path, events: &[Event]) -> Result<(), RegistryError>
 /// version up, each roll-back takes one off.
 pub(crate) fn previous_holder(events: &[Event], alias: &str) -> Option<String> {
     let mut holders: Vec<&str> = Vec::new();
-    for event in events.iter().filter(|event| event.alias.as_deref() == Some(alias)) {
+    for event in events
+        .iter()
+        .filter(|event| event.alias.as_deref() == Some(alias))
+    {
         match event.action {
             Action::Published => {}
             Action::Promoted => {
@@ -135,20 +147,32 @@ mod tests {
     fn zeros_at_the_end_are_a_torn_line_and_anything_broken_before_is_damage() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.jsonl");
-        let events = [event(1, Action::Published, None, 1), event(2, Action::Promoted, None, 1)];
+        let events = [
+            event(1, Action::Published, None, 1),
+            event(2, Action::Promoted, None, 1),
+        ];
         append(&path, &events).unwrap();
         let whole = fs::read(&path).unwrap();
         fs::write(&path, [&whole[..], &[0; 7], b"\n"].concat()).unwrap();
         assert_eq!(read(&path).unwrap(), events);
         fs::write(&path, [b"nonsense\n", &whole[..]].concat()).unwrap();
         let error = read(&path).unwrap_err().to_string();
-        assert!(error.contains("history.jsonl is damaged: line 1"), "{error}");
+        assert!(
+            error.contains("history.jsonl is damaged: line 1"),
+            "{error}"
+        );
     }
 
     fn check_previous(moves: &[(Action, Option<u64>, u64)], expected: Option<&str>) {
-        let events: Vec<Event> =
-            moves.iter().map(|(action, from, to)| event(1, *action, *from, *to)).collect();
-        assert_eq!(previous_holder(&events, "production").as_deref(), expected, "{moves:?}");
+        let events: Vec<Event> = moves
+            .iter()
+            .map(|(action, from, to)| event(1, *action, *from, *to))
+            .collect();
+        assert_eq!(
+            previous_holder(&events, "production").as_deref(),
+            expected,
+            "{moves:?}"
+        );
         assert_eq!(previous_holder(&events, "staging"), None);
     }
 
@@ -157,7 +181,11 @@ mod tests {
         use Action::{Promoted, Published, RolledBack};
         check_previous(&[], None);
         check_previous(&[(Published, None, 1), (Promoted, None, 1)], None);
-        let three = [(Promoted, None, 1), (Promoted, Some(1), 2), (Promoted, Some(2), 3)];
+        let three = [
+            (Promoted, None, 1),
+            (Promoted, Some(1), 2),
+            (Promoted, Some(2), 3),
+        ];
         check_previous(&three, Some("2"));
         let back_once = [&three[..], &[(RolledBack, Some(3), 2)]].concat();
         check_previous(&back_once, Some("1"));

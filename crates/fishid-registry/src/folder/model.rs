@@ -1,20 +1,20 @@
-//! One model's folder: where things are, reading them, and the lock under which they change.
+//! One model's folder: where things are, and reading them. Changes are the writer's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use fishid_bundle::{Bundle, FileDigest, digest_of_lines, sha256_file};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use super::durable::{create_folders, names_in, read_if_there, replace, sync_folder};
+use super::durable::{names_in, read_if_there};
 use super::history;
 use crate::error::RegistryError;
-use crate::registry::{Action, Event, Note, Version, VersionRef};
+use crate::registry::{Action, Event, Version, VersionRef};
 
-const VERSION_FILE: &str = "version.json";
+/// The file that makes a folder a version.
+pub(crate) const VERSION_FILE: &str = "version.json";
 
 /// Times a reader looks again when a writer was at work between two of its reads.
 const ATTEMPTS: usize = 5;
@@ -39,16 +39,16 @@ pub(crate) struct ModelFolder {
     dir: PathBuf,
 }
 
-/// The right to change a model's folder, and to believe what is read there meanwhile. The
-/// operating system takes it back when the process ends, however it ends.
-pub(crate) struct Writer<'a> {
-    model: &'a ModelFolder,
-    _lock: File,
-}
-
 impl ModelFolder {
     pub fn new(root: &Path, name: &str) -> Self {
-        Self { name: name.to_owned(), dir: root.join(name) }
+        Self {
+            name: name.to_owned(),
+            dir: root.join(name),
+        }
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub fn name(&self) -> &str {
@@ -63,15 +63,15 @@ impl ModelFolder {
         self.dir.join("staging")
     }
 
-    fn aliases_folder(&self) -> PathBuf {
+    pub fn aliases_folder(&self) -> PathBuf {
         self.dir.join("aliases")
     }
 
-    fn history_file(&self) -> PathBuf {
+    pub fn history_file(&self) -> PathBuf {
         self.dir.join("history.jsonl")
     }
 
-    fn folder_of(&self, number: u64) -> PathBuf {
+    pub fn folder_of(&self, number: u64) -> PathBuf {
         self.versions_folder().join(number.to_string())
     }
 
@@ -111,7 +111,11 @@ impl ModelFolder {
             [only] => format!("there is only version {only}"),
             [first, .., last] => format!("there are versions {first} to {last}"),
         };
-        Err(RegistryError::UnknownVersion { model: self.name.clone(), number, known })
+        Err(RegistryError::UnknownVersion {
+            model: self.name.clone(),
+            number,
+            known,
+        })
     }
 
     pub fn stored(&self, number: u64) -> Result<StoredVersion, RegistryError> {
@@ -148,7 +152,10 @@ impl ModelFolder {
         let dir = self.bundle(number);
         if digest_of_lines(&stored.files) != stored.bundle_digest {
             let path = self.folder_of(number).join(VERSION_FILE);
-            return Err(RegistryError::damaged(&path, "its digests contradict each other"));
+            return Err(RegistryError::damaged(
+                &path,
+                "its digests contradict each other",
+            ));
         }
         for file in &stored.files {
             let path = dir.join(&file.path);
@@ -181,14 +188,19 @@ impl ModelFolder {
     /// The number of the version an alias's event points at.
     pub fn number_in(&self, event: &Event) -> Result<u64, RegistryError> {
         event.to.parse().map_err(|_| {
-            RegistryError::damaged(&self.aliases_folder(), format!("{:?} is no version", event.to))
+            RegistryError::damaged(
+                &self.aliases_folder(),
+                format!("{:?} is no version", event.to),
+            )
         })
     }
 
     fn alias_events(&self) -> Result<Vec<Event>, RegistryError> {
         let mut events = Vec::new();
         for name in names_in(&self.aliases_folder())? {
-            let Some(alias) = name.strip_suffix(".json") else { continue };
+            let Some(alias) = name.strip_suffix(".json") else {
+                continue;
+            };
             events.extend(self.alias_event(alias)?);
         }
         Ok(events)
@@ -209,7 +221,7 @@ impl ModelFolder {
     }
 
     /// Events that happened but are not among `written`, the content of the history file.
-    fn unwritten(&self, written: &[Event]) -> Result<Vec<Event>, RegistryError> {
+    pub fn unwritten(&self, written: &[Event]) -> Result<Vec<Event>, RegistryError> {
         let last = written.last().map_or(0, |event| event.seq);
         let mut events = self.alias_events()?;
         events.retain(|event| event.seq > last);
@@ -227,30 +239,6 @@ impl ModelFolder {
         }
         events.sort_by_key(|event| event.seq);
         Ok(events)
-    }
-
-    /// Waits for the lock, then finishes or removes what a crashed writer left.
-    pub fn lock(&self) -> Result<Writer<'_>, RegistryError> {
-        let folders = [self.versions_folder(), self.aliases_folder(), self.staging()];
-        if !folders.iter().all(|folder| folder.is_dir()) {
-            for folder in &folders {
-                create_folders(folder)?;
-            }
-            for folder in self.dir.ancestors().take(2) {
-                sync_folder(folder)?;
-            }
-        }
-        let path = self.dir.join("lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(RegistryError::io("cannot open", &path))?;
-        lock.lock().map_err(RegistryError::io("cannot lock", &path))?;
-        let writer = Writer { model: self, _lock: lock };
-        writer.recover()?;
-        Ok(writer)
     }
 }
 
@@ -270,83 +258,11 @@ impl StoredVersion {
     }
 }
 
-impl Writer<'_> {
-    fn recover(&self) -> Result<(), RegistryError> {
-        let staging = self.model.staging();
-        for name in names_in(&staging)? {
-            let path = staging.join(name);
-            tracing::info!(path = %path.display(), "removed an unfinished publication");
-            fs::remove_dir_all(&path).map_err(RegistryError::io("cannot remove", &path))?;
-        }
-        let unwritten = self.model.unwritten(&history::read(&self.model.history_file())?)?;
-        if !unwritten.is_empty() {
-            tracing::info!(model = self.model.name, events = unwritten.len(), "completed the history");
-            history::append(&self.model.history_file(), &unwritten)?;
-        }
-        Ok(())
-    }
-
-    /// The place of the next event in the history.
-    pub fn next_seq(&self) -> Result<u64, RegistryError> {
-        let last = history::read(&self.model.history_file())?.last().map_or(0, |event| event.seq);
-        Ok(last + 1)
-    }
-
-    /// A number no version has or ever had, even if its folder was removed by hand.
-    pub fn next_number(&self) -> Result<u64, RegistryError> {
-        let recorded = history::read(&self.model.history_file())?;
-        let recorded = recorded.iter().filter_map(|event| event.to.parse().ok());
-        Ok(self.model.numbers()?.into_iter().chain(recorded).max().unwrap_or(0) + 1)
-    }
-
-    /// Makes the finished folder `staged` the version `number`: from here on it is published.
-    pub fn commit_version(
-        &self,
-        staged: &Path,
-        stored: &StoredVersion,
-        number: u64,
-    ) -> Result<(), RegistryError> {
-        let target = self.model.folder_of(number);
-        super::durable::write_new(&staged.join(VERSION_FILE), &pretty(stored, &target)?)?;
-        sync_folder(staged)?;
-        fs::rename(staged, &target).map_err(RegistryError::io("cannot move to", &target))?;
-        sync_folder(&self.model.versions_folder())?;
-        history::append(&self.model.history_file(), &[stored.event(number)])
-    }
-
-    /// Moves `alias` to the version `number` and records it.
-    pub fn move_alias(
-        &self,
-        alias: &str,
-        action: Action,
-        from: Option<String>,
-        number: u64,
-        note: &Note,
-    ) -> Result<(), RegistryError> {
-        let event = Event {
-            seq: self.next_seq()?,
-            time: Timestamp::now(),
-            who: note.who.clone(),
-            why: note.why.clone(),
-            action,
-            alias: Some(alias.to_owned()),
-            from,
-            to: number.to_string(),
-        };
-        let folder = self.model.aliases_folder();
-        replace(&folder, &format!("{alias}.json"), &pretty(&event, &folder)?)?;
-        history::append(&self.model.history_file(), &[event])
-    }
-}
-
-fn pretty(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, RegistryError> {
-    let mut text =
-        serde_json::to_vec_pretty(value).map_err(|error| RegistryError::damaged(path, error))?;
-    text.push(b'\n');
-    Ok(text)
-}
-
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RegistryError> {
-    let Some(text) = read_if_there(path)? else { return Ok(None) };
-    serde_json::from_slice(&text).map(Some).map_err(|error| RegistryError::damaged(path, error))
+    let Some(text) = read_if_there(path)? else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|error| RegistryError::damaged(path, error.to_string()))
 }

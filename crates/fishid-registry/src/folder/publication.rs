@@ -6,7 +6,8 @@ use fishid_bundle::{Bundle, digest_of_lines};
 use jiff::Timestamp;
 
 use super::durable::{copy, create_folders, sync_folder};
-use super::model::{ModelFolder, StoredVersion, Writer};
+use super::model::{ModelFolder, StoredVersion};
+use super::writer::Writer;
 use crate::error::RegistryError;
 use crate::registry::PublishNote;
 
@@ -30,7 +31,7 @@ pub(crate) fn publish(
         files,
     };
     // Copied under the lock: it takes seconds, and whoever waits may find the digest there.
-    let writer = model.lock()?;
+    let writer = Writer::lock(model)?;
     if let Some(number) = intact_version(model, &stored.bundle_digest)? {
         return Ok(number);
     }
@@ -46,7 +47,9 @@ pub(crate) fn publish(
 /// passed over, so that publishing the bundle again is the remedy.
 fn intact_version(model: &ModelFolder, digest: &str) -> Result<Option<u64>, RegistryError> {
     for number in model.numbers()? {
-        let is_same = model.stored(number).is_ok_and(|stored| stored.bundle_digest == digest);
+        let is_same = model
+            .stored(number)
+            .is_ok_and(|stored| stored.bundle_digest == digest);
         if is_same && model.verify(number).is_ok() {
             return Ok(Some(number));
         }
@@ -72,7 +75,12 @@ fn copy_and_commit(
         {
             create_folders(folder)?;
             // A parent that only holds folders has entries to flush as well.
-            folders.extend(folder.ancestors().take_while(|up| *up != target).map(Path::to_owned));
+            folders.extend(
+                folder
+                    .ancestors()
+                    .take_while(|up| *up != target)
+                    .map(Path::to_owned),
+            );
         }
         copy(&source.join(&file.path), &path, file)?;
     }

@@ -50,12 +50,16 @@ impl FolderTracker {
 
     /// The folder of a run, which exists.
     pub fn folder(&self, run: &RunId) -> Result<PathBuf, RegistryError> {
-        let is_name = !run.0.is_empty() && run.0.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        let is_name =
+            !run.0.is_empty() && run.0.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         let folder = self.root.join(&run.0);
         if is_name && folder.is_dir() {
             return Ok(folder);
         }
-        Err(RegistryError::UnknownRun { run: run.0.clone(), folder: self.root.clone() })
+        Err(RegistryError::UnknownRun {
+            run: run.0.clone(),
+            folder: self.root.clone(),
+        })
     }
 
     /// A new folder named by the second it was made in, numbered where several were.
@@ -105,7 +109,7 @@ impl Tracker for FolderTracker {
         let path = folder.join(PARAMS_FILE);
         let mut all: BTreeMap<String, String> = match read_if_there(&path)? {
             Some(text) => serde_json::from_slice(&text)
-                .map_err(|error| RegistryError::damaged(&path, error))?,
+                .map_err(|error| RegistryError::damaged(&path, error.to_string()))?,
             None => BTreeMap::new(),
         };
         for (name, new) in params {
@@ -143,7 +147,8 @@ impl Tracker for FolderTracker {
             .append(true)
             .open(&path)
             .map_err(RegistryError::io("cannot open", &path))?;
-        file.write_all(lines.as_bytes()).map_err(RegistryError::io("cannot append to", &path))
+        file.write_all(lines.as_bytes())
+            .map_err(RegistryError::io("cannot append to", &path))
     }
 
     fn log_artifact(
@@ -172,7 +177,7 @@ impl Tracker for FolderTracker {
         let path = folder.join(RUN_FILE);
         let text = fs::read(&path).map_err(RegistryError::io("cannot read", &path))?;
         let mut run: Run = serde_json::from_slice(&text)
-            .map_err(|error| RegistryError::damaged(&path, error))?;
+            .map_err(|error| RegistryError::damaged(&path, error.to_string()))?;
         run.status = status;
         run.ended_at = (status != RunStatus::Running).then(Timestamp::now);
         write_json(&folder, RUN_FILE, &run)
@@ -181,12 +186,16 @@ impl Tracker for FolderTracker {
 
 /// JSON has no not-a-number and no infinities; `MLflow` takes them as text, and so does this file.
 fn number(value: f64) -> Value {
-    if value.is_finite() { json!(value) } else { json!(value.to_string()) }
+    if value.is_finite() {
+        json!(value)
+    } else {
+        json!(value.to_string())
+    }
 }
 
 fn write_json(folder: &Path, name: &str, value: &impl Serialize) -> Result<(), RegistryError> {
     let mut text = serde_json::to_vec_pretty(value)
-        .map_err(|error| RegistryError::damaged(&folder.join(name), error))?;
+        .map_err(|error| RegistryError::damaged(&folder.join(name), error.to_string()))?;
     text.push(b'\n');
     replace(folder, name, &text)
 }

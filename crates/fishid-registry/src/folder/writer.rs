@@ -1,0 +1,141 @@
+//! Changing a model's folder: one writer at a time, each change in one step, recovery first.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::durable::{create_folders, names_in, replace, sync_folder, write_new};
+use super::history;
+use super::model::{ModelFolder, StoredVersion, VERSION_FILE};
+use crate::error::RegistryError;
+use crate::registry::{Action, Event, Note};
+
+/// The right to change a model's folder, and to believe what is read there meanwhile. The
+/// operating system takes it back when the process ends, however it ends.
+pub(crate) struct Writer<'a> {
+    model: &'a ModelFolder,
+    _lock: File,
+}
+
+impl<'a> Writer<'a> {
+    /// Waits for the lock, then finishes or removes what a crashed writer left.
+    pub fn lock(model: &'a ModelFolder) -> Result<Self, RegistryError> {
+        let dir = model.dir();
+        let folders = [
+            model.versions_folder(),
+            model.aliases_folder(),
+            model.staging(),
+        ];
+        if !folders.iter().all(|folder| folder.is_dir()) {
+            for folder in &folders {
+                create_folders(folder)?;
+            }
+            for folder in dir.ancestors().take(2) {
+                sync_folder(folder)?;
+            }
+        }
+        let path = dir.join("lock");
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(RegistryError::io("cannot open", &path))?;
+        lock.lock()
+            .map_err(RegistryError::io("cannot lock", &path))?;
+        let writer = Self { model, _lock: lock };
+        writer.recover()?;
+        Ok(writer)
+    }
+
+    fn recover(&self) -> Result<(), RegistryError> {
+        let staging = self.model.staging();
+        for name in names_in(&staging)? {
+            let path = staging.join(name);
+            tracing::info!(path = %path.display(), "removed an unfinished publication");
+            fs::remove_dir_all(&path).map_err(RegistryError::io("cannot remove", &path))?;
+        }
+        let unwritten = self
+            .model
+            .unwritten(&history::read(&self.model.history_file())?)?;
+        if !unwritten.is_empty() {
+            tracing::info!(
+                model = self.model.name(),
+                events = unwritten.len(),
+                "completed the history"
+            );
+            history::append(&self.model.history_file(), &unwritten)?;
+        }
+        Ok(())
+    }
+
+    /// The place of the next event in the history.
+    pub fn next_seq(&self) -> Result<u64, RegistryError> {
+        let last = history::read(&self.model.history_file())?
+            .last()
+            .map_or(0, |event| event.seq);
+        Ok(last + 1)
+    }
+
+    /// A number no version has or ever had, even if its folder was removed by hand.
+    pub fn next_number(&self) -> Result<u64, RegistryError> {
+        let recorded = history::read(&self.model.history_file())?;
+        let recorded = recorded.iter().filter_map(|event| event.to.parse().ok());
+        Ok(self
+            .model
+            .numbers()?
+            .into_iter()
+            .chain(recorded)
+            .max()
+            .unwrap_or(0)
+            + 1)
+    }
+
+    /// Makes the finished folder `staged` the version `number`: from here on it is published.
+    pub fn commit_version(
+        &self,
+        staged: &Path,
+        stored: &StoredVersion,
+        number: u64,
+    ) -> Result<(), RegistryError> {
+        let target = self.model.folder_of(number);
+        write_new(&staged.join(VERSION_FILE), &pretty(stored, &target)?)?;
+        sync_folder(staged)?;
+        fs::rename(staged, &target).map_err(RegistryError::io("cannot move to", &target))?;
+        sync_folder(&self.model.versions_folder())?;
+        history::append(&self.model.history_file(), &[stored.event(number)])
+    }
+
+    /// Moves `alias` to the version `number` and records it.
+    pub fn move_alias(
+        &self,
+        alias: &str,
+        action: Action,
+        from: Option<String>,
+        number: u64,
+        note: &Note,
+    ) -> Result<(), RegistryError> {
+        let event = Event {
+            seq: self.next_seq()?,
+            time: Timestamp::now(),
+            who: note.who.clone(),
+            why: note.why.clone(),
+            action,
+            alias: Some(alias.to_owned()),
+            from,
+            to: number.to_string(),
+        };
+        let folder = self.model.aliases_folder();
+        replace(&folder, &format!("{alias}.json"), &pretty(&event, &folder)?)?;
+        history::append(&self.model.history_file(), &[event])
+    }
+}
+
+fn pretty(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, RegistryError> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|error| RegistryError::damaged(path, error.to_string()))?;
+    text.push(b'\n');
+    Ok(text)
+}
