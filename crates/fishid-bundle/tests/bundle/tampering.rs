@@ -98,7 +98,7 @@ fn a_field_added_later_is_ignored_and_keeps_the_model_digest() {
     let bundle = fishid_bundle::write(&folder.path().join("bundle"), parts::tiny()).unwrap();
     let before = bundle.model_digest().unwrap();
     edit_json(&bundle.dir().join("fishid.json"), |m| {
-        m["mood"] = json!("cheerful")
+        m["mood"] = json!("cheerful");
     });
     let reopened = Bundle::open(bundle.dir()).unwrap();
     reopened.verify().unwrap();

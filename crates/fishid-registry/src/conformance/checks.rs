@@ -140,6 +140,8 @@ fn failed<E: Display>(what: &str) -> impl FnOnce(E) -> Failure {
     move |error| format!("{what}: {error}")
 }
 
+// By value, so that a check compares what it just made without naming it.
+#[allow(clippy::needless_pass_by_value)]
 fn same<T: PartialEq + Debug>(what: &str, found: T, expected: T) -> Outcome {
     if found == expected {
         return Ok(());

@@ -137,7 +137,11 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for length in start..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            assert_eq!(read(&path).unwrap(), [first.clone()], "cut at {length}");
+            assert_eq!(
+                read(&path).unwrap(),
+                std::slice::from_ref(&first),
+                "cut at {length}"
+            );
             append(&path, std::slice::from_ref(&second)).unwrap();
             assert_eq!(fs::read(&path).unwrap(), whole, "cut at {length}");
         }

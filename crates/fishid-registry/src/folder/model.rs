@@ -94,13 +94,11 @@ impl ModelFolder {
             VersionRef::Number(number) => *number,
             VersionRef::Alias(alias) => {
                 crate::names::check_alias(alias)?;
-                match self.alias_event(alias)? {
-                    Some(event) => self.number_in(&event)?,
-                    None => {
-                        let (model, alias) = (self.name.clone(), alias.clone());
-                        return Err(RegistryError::UnknownAlias { model, alias });
-                    }
-                }
+                let Some(event) = self.alias_event(alias)? else {
+                    let (model, alias) = (self.name.clone(), alias.clone());
+                    return Err(RegistryError::UnknownAlias { model, alias });
+                };
+                self.number_in(&event)?
             }
         };
         if self.folder_of(number).is_dir() {
