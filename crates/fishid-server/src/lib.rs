@@ -1,1 +1,32 @@
-//! fishid-server
+//! The HTTP front: routes, problem documents, OpenAPI, the embedded page.
+//!
+//! Owns what a client sees: statuses, bodies, headers, limits of the connection. Does not know training,
+//! registries or MLflow: whoever starts it brings a [`fishid_serving::Service`] of [`FishModel`]s.
+//! Start at [`serve`]; the routes stand in `app`.
+
+mod app;
+mod config;
+mod connections;
+mod description;
+mod error;
+mod metrics;
+mod model;
+mod observe;
+mod openapi;
+mod page;
+mod problem;
+mod routes;
+mod security;
+mod serve;
+mod signals;
+mod upload;
+
+pub use config::ServerConfig;
+pub use description::{ModelDescription, Lineage};
+pub use error::ServerError;
+pub use fishid_serving::metrics::Registry;
+pub use model::{Answer, FishModel};
+pub use openapi::openapi_json;
+pub use problem::{Kind, Problem};
+pub use serve::{Drained, Running, serve};
+pub use signals::stop_signal;

@@ -1,0 +1,50 @@
+//! Settings of the front.
+
+use std::time::Duration;
+
+/// Limits of connections and uploads, and how the server ends.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// `host:port`; port 0 takes a free one.
+    pub listen: String,
+    /// The largest photograph, bytes.
+    pub max_photo_bytes: usize,
+    /// Memory that all photographs being received and answered may take together, bytes.
+    pub upload_memory_bytes: usize,
+    /// A request's head must be whole in this time; also how long an idle connection is kept.
+    pub head_timeout: Duration,
+    /// A photograph must be whole in this time.
+    pub body_timeout: Duration,
+    /// The longest pause within a photograph.
+    pub body_idle_timeout: Duration,
+    /// Connections open at the same time; one more waits to be accepted.
+    pub max_connections: usize,
+    /// After the stop signal `/ready` says 503 for this long while everything is still answered, so that
+    /// load balancers notice before the door closes.
+    pub ready_grace: Duration,
+    /// After that, accepted requests may take this long.
+    pub drain_timeout: Duration,
+}
+
+impl ServerConfig {
+    /// The defaults, at this address.
+    pub fn listening_on(listen: impl Into<String>) -> Self {
+        Self { listen: listen.into(), ..Self::default() }
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            max_photo_bytes: 10 << 20,
+            upload_memory_bytes: 256 << 20,
+            head_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(60),
+            body_idle_timeout: Duration::from_secs(10),
+            max_connections: 1024,
+            ready_grace: Duration::from_millis(500),
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}

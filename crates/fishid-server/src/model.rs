@@ -1,0 +1,133 @@
+//! A [`Predictor`] as the model that the serving crate drives.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fishid_image::RgbPhoto;
+use fishid_prediction::{
+    ClassNames, GOLDEN_TOLERANCE, PredictError, Prediction, Predictor, PredictorOptions,
+};
+use fishid_serving::{Identity, Measure, Model, Observation};
+use serde_json::Value;
+
+use crate::description::ModelDescription;
+
+/// A bundle opened for serving.
+#[derive(Debug)]
+pub struct FishModel {
+    predictor: Predictor,
+    identity: Identity,
+    description: Arc<ModelDescription>,
+}
+
+/// A prediction and the names of its classes: everything a reply in either language needs.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The prediction.
+    pub prediction: Arc<Prediction>,
+    /// The names.
+    pub names: ClassNames,
+}
+
+impl FishModel {
+    /// Opens a bundle. `version` is the registry's; without it the model is known by its digest.
+    pub fn open(
+        bundle_dir: impl AsRef<Path>,
+        options: &PredictorOptions,
+        version: Option<&str>,
+    ) -> Result<Self, PredictError> {
+        Ok(Self::new(Predictor::open_with(bundle_dir, options)?, version))
+    }
+
+    /// Takes a predictor that is open already.
+    pub fn new(predictor: Predictor, version: Option<&str>) -> Self {
+        let identity = Identity {
+            name: predictor.manifest().model_name.clone(),
+            version: version.unwrap_or_else(|| predictor.digest_version()).to_owned(),
+            digest: predictor.digest().to_owned(),
+            precision: predictor.engine_options().provider.precision().to_owned(),
+        };
+        let description = Arc::new(ModelDescription::new(&predictor, &identity));
+        Self { predictor, identity, description }
+    }
+
+    /// What `GET /model` says.
+    pub fn description(&self) -> &Arc<ModelDescription> {
+        &self.description
+    }
+}
+
+impl Model for FishModel {
+    type Photo = RgbPhoto;
+    type Input = RgbPhoto;
+    type Answer = Answer;
+    type Error = PredictError;
+
+    fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+
+    fn decode(&self, photo: &[u8]) -> Result<RgbPhoto, PredictError> {
+        self.predictor.decode(photo)
+    }
+
+    fn preprocess(&self, photo: RgbPhoto) -> Result<RgbPhoto, PredictError> {
+        Ok(self.predictor.fit(&photo))
+    }
+
+    fn infer(&self, input: RgbPhoto) -> Result<Answer, PredictError> {
+        let prediction = Arc::new(self.predictor.infer_one(input)?);
+        Ok(Answer { prediction, names: self.predictor.names().clone() })
+    }
+
+    fn warm_up(&self) -> Result<(), PredictError> {
+        let report = self.predictor.prove(GOLDEN_TOLERANCE)?;
+        tracing::debug!(
+            n = report.n,
+            max_difference = f64::from(report.max_difference),
+            "golden photographs agree"
+        );
+        Ok(())
+    }
+
+    fn observe(answer: &Answer) -> Observation<'_> {
+        let prediction = &answer.prediction;
+        Observation {
+            class: answer.names.slug(prediction.top()),
+            confidence: f64::from(prediction.confidence()),
+        }
+    }
+
+    fn answer_bytes(answer: &Answer) -> usize {
+        // One f32 and one index per class, and the two vectors' heads.
+        answer.prediction.probabilities().len() * 12 + 64
+    }
+
+    fn evaluation(&self) -> Vec<Measure> {
+        let splits = &self.predictor.manifest().evaluation;
+        splits.iter().flat_map(|(split, numbers)| measures(split, numbers)).collect()
+    }
+}
+
+/// The plain numbers of one split; tables and intervals are not metrics.
+fn measures(split: &str, numbers: &Value) -> Vec<Measure> {
+    let Some(numbers) = numbers.as_object() else { return Vec::new() };
+    let measure = |(metric, value): (&String, &Value)| {
+        Some(Measure { metric: metric.clone(), split: split.to_owned(), value: value.as_f64()? })
+    };
+    numbers.iter().filter_map(measure).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_numbers_of_the_evaluation_are_metrics() {
+        let numbers = serde_json::json!({"accuracy": 0.5, "n": 10, "accuracy_ci95": [0.4, 0.6], "per_class": {}});
+        let found: Vec<_> =
+            measures("test", &numbers).into_iter().map(|m| (m.metric, m.value)).collect();
+        assert_eq!(found, [("accuracy".to_owned(), 0.5), ("n".to_owned(), 10.0)]);
+        assert!(measures("test", &Value::Null).is_empty());
+    }
+}
