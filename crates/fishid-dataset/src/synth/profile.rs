@@ -121,7 +121,49 @@ pub(super) struct Fin {
     pub(super) marks: Marks,
 }
 
+impl Fin {
+    /// A plain fin of soft rays; `colours` are its colour and that of its rim.
+    pub(super) const fn soft(
+        root: Root,
+        n_rays: u8,
+        lengths: &'static [f32],
+        lean: (f32, f32),
+        colours: [Rgb; 2],
+    ) -> Self {
+        let [colour, rim] = colours;
+        Self {
+            root,
+            n_rays,
+            spiny: false,
+            lengths,
+            lean,
+            colour,
+            rim,
+            marks: Marks::Plain,
+        }
+    }
+
+    /// The same with hard rays.
+    pub(super) const fn spiny(
+        root: Root,
+        n_rays: u8,
+        lengths: &'static [f32],
+        lean: (f32, f32),
+        colours: [Rgb; 2],
+    ) -> Self {
+        Self {
+            spiny: true,
+            ..Self::soft(root, n_rays, lengths, lean, colours)
+        }
+    }
+
+    pub(super) const fn marked(self, marks: Marks) -> Self {
+        Self { marks, ..self }
+    }
+}
+
 /// Markings on a fin.
+#[derive(Clone, Copy)]
 pub(super) enum Marks {
     Plain,
     /// Rows of dots.

@@ -4,22 +4,24 @@
 mod bronze;
 mod carps;
 mod predators;
+mod slender;
+mod spiny;
 
 use super::profile::Profile;
 
 /// Every species with a profile.
 pub(super) const PROFILES: &[&Profile] = &[
     &carps::BREAM,
-    &carps::BLEAK,
+    &slender::BLEAK,
     &carps::WHITE_BREAM,
     &carps::PRUSSIAN_CARP,
     &predators::PIKE,
-    &carps::GUDGEON,
-    &predators::RUFFE,
-    &carps::SIBERIAN_DACE,
+    &slender::GUDGEON,
+    &spiny::RUFFE,
+    &slender::SIBERIAN_DACE,
     &bronze::IDE,
-    &predators::PERCH,
-    &predators::AMUR_SLEEPER,
+    &spiny::PERCH,
+    &spiny::AMUR_SLEEPER,
     &bronze::SIBERIAN_ROACH,
     &bronze::ROACH,
     &predators::ZANDER,

@@ -1,28 +1,7 @@
 //! Roach, ide, rudd and their like: carp-like fish with coloured fins.
 //! They differ from one another in depth, the seat of the back fin, eye and fin colour.
 
-use crate::synth::colour::Rgb;
-use crate::synth::profile::{Fin, Head, Marks, Profile, Root, Skin};
-
-/// A soft fin of one colour with a rim of another.
-const fn soft(
-    root: Root,
-    n_rays: u8,
-    lengths: &'static [f32],
-    lean: (f32, f32),
-    colours: [Rgb; 2],
-) -> Fin {
-    Fin {
-        root,
-        n_rays,
-        spiny: false,
-        lengths,
-        lean,
-        colour: colours[0],
-        rim: colours[1],
-        marks: Marks::Plain,
-    }
-}
+use crate::synth::profile::{Fin, Head, Profile, Root, Skin};
 
 pub(in crate::synth) static IDE: Profile = Profile {
     slug: "leuciscus_idus",
@@ -69,35 +48,35 @@ pub(in crate::synth) static IDE: Profile = Profile {
     },
     patterns: &[],
     fins: &[
-        soft(
+        Fin::soft(
             Root::Back(0.47, 0.59),
             10,
             &[0.17, 0.16, 0.12, 0.09, 0.08],
             (24.0, 48.0),
             [[108.0, 84.0, 86.0], [72.0, 58.0, 66.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Belly(0.67, 0.79),
             11,
             &[0.13, 0.12, 0.095, 0.08, 0.075],
             (30.0, 54.0),
             [[204.0, 62.0, 70.0], [214.0, 84.0, 84.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Tail,
             20,
             &[0.25, 0.2, 0.155, 0.14, 0.155, 0.2, 0.25],
             (34.0, -34.0),
             [[136.0, 86.0, 88.0], [104.0, 62.0, 68.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Belly(0.43, 0.47),
             9,
             &[0.14, 0.125, 0.09],
             (38.0, 62.0),
             [[208.0, 58.0, 66.0], [218.0, 92.0, 90.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Flank(0.235, 0.58),
             12,
             &[0.16, 0.155, 0.12, 0.08],
@@ -153,35 +132,35 @@ pub(in crate::synth) static SIBERIAN_ROACH: Profile = Profile {
     },
     patterns: &[],
     fins: &[
-        soft(
+        Fin::soft(
             Root::Back(0.44, 0.57),
             11,
             &[0.18, 0.165, 0.12, 0.09, 0.075],
             (24.0, 48.0),
             [[112.0, 112.0, 92.0], [84.0, 86.0, 78.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Belly(0.68, 0.8),
             11,
             &[0.12, 0.105, 0.08, 0.07, 0.065],
             (30.0, 54.0),
             [[240.0, 178.0, 58.0], [236.0, 190.0, 96.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Tail,
             20,
             &[0.25, 0.19, 0.135, 0.115, 0.135, 0.19, 0.25],
             (36.0, -36.0),
             [[132.0, 118.0, 78.0], [98.0, 92.0, 74.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Belly(0.41, 0.45),
             9,
             &[0.14, 0.125, 0.09],
             (38.0, 62.0),
             [[242.0, 172.0, 52.0], [238.0, 190.0, 92.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Flank(0.235, 0.6),
             12,
             &[0.16, 0.155, 0.12, 0.08],
@@ -237,35 +216,35 @@ pub(in crate::synth) static ROACH: Profile = Profile {
     },
     patterns: &[],
     fins: &[
-        soft(
+        Fin::soft(
             Root::Back(0.45, 0.58),
             11,
             &[0.18, 0.165, 0.12, 0.09, 0.075],
             (24.0, 48.0),
             [[176.0, 104.0, 84.0], [132.0, 92.0, 82.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Belly(0.68, 0.79),
             11,
             &[0.12, 0.105, 0.08, 0.07, 0.065],
             (30.0, 54.0),
             [[226.0, 84.0, 44.0], [226.0, 104.0, 64.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Tail,
             20,
             &[0.25, 0.19, 0.125, 0.105, 0.125, 0.19, 0.25],
             (36.0, -36.0),
             [[196.0, 108.0, 78.0], [150.0, 92.0, 76.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Belly(0.42, 0.46),
             9,
             &[0.14, 0.125, 0.09],
             (38.0, 62.0),
             [[230.0, 78.0, 38.0], [228.0, 104.0, 62.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Flank(0.225, 0.6),
             12,
             &[0.16, 0.15, 0.12, 0.08],
@@ -321,35 +300,35 @@ pub(in crate::synth) static RUDD: Profile = Profile {
     },
     patterns: &[],
     fins: &[
-        soft(
+        Fin::soft(
             Root::Back(0.55, 0.66),
             10,
             &[0.17, 0.15, 0.11, 0.08, 0.07],
             (24.0, 48.0),
             [[150.0, 70.0, 48.0], [206.0, 40.0, 28.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Belly(0.68, 0.82),
             12,
             &[0.13, 0.115, 0.085, 0.07, 0.065],
             (30.0, 54.0),
             [[220.0, 26.0, 24.0], [234.0, 36.0, 26.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Tail,
             20,
             &[0.26, 0.2, 0.14, 0.115, 0.14, 0.2, 0.26],
             (38.0, -38.0),
             [[206.0, 48.0, 32.0], [224.0, 34.0, 24.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Belly(0.4, 0.44),
             9,
             &[0.15, 0.13, 0.09],
             (38.0, 62.0),
             [[222.0, 24.0, 22.0], [236.0, 34.0, 26.0]],
         ),
-        soft(
+        Fin::soft(
             Root::Flank(0.235, 0.6),
             12,
             &[0.16, 0.155, 0.12, 0.08],
