@@ -159,12 +159,8 @@ pub fn synthesise(
     })?;
     let mut manifest = String::from("path,class,group\n");
     for shot in &shots {
-        manifest.push_str(&format!(
-            "{},{},{}\n",
-            shot.path(),
-            shot.profile.slug,
-            shot.group()
-        ));
+        manifest += &[shot.path().as_str(), shot.profile.slug, &shot.group()].join(",");
+        manifest.push('\n');
     }
     folder.write("manifest.csv", manifest.as_bytes())?;
     Ok(SynthSummary {

@@ -56,7 +56,7 @@ pub(super) fn blob(
             centre.1 + radius * flat * angle.sin(),
         )
     };
-    let between = |a: Point, b: Point| ((a.0 + b.0) / 2.0, (a.1 + b.1) / 2.0);
+    let between = |a: Point, b: Point| (f32::midpoint(a.0, b.0), f32::midpoint(a.1, b.1));
     let mut path = PathBuilder::new();
     let start = between(at(n - 1), at(0));
     path.move_to(start.0, start.1);

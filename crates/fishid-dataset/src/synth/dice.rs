@@ -102,7 +102,7 @@ fn whole(x: f32) -> i32 {
     if (i as f32) > x { i.wrapping_sub(1) } else { i }
 }
 
-/// Finaliser of MurmurHash3 (Appleby, public domain): every input bit reaches every output bit.
+/// Finaliser of `MurmurHash3` (Appleby, public domain): every input bit reaches every output bit.
 fn mix_bits(mut h: u32) -> u32 {
     h ^= h >> 16;
     h = h.wrapping_mul(0x85eb_ca6b);

@@ -56,7 +56,10 @@ fn mouth(canvas: &mut Pixmap, outline: &Outline, fish: &Individual) {
         line_cap: LineCap::Round,
         ..Stroke::default()
     };
-    let middle = ((tip.0 + corner.0) / 2.0, (tip.1 + corner.1) / 2.0 + sag);
+    let middle = (
+        f32::midpoint(tip.0, corner.0),
+        f32::midpoint(tip.1, corner.1) + sag,
+    );
     let lip = fish.skin(head.cheek);
     curve(
         canvas,

@@ -73,7 +73,7 @@ impl Outline {
         let u = (x - self.origin.0) / self.scale;
         let height = (self.origin.1 - y) / self.scale;
         let (back, belly) = (self.back(u), self.belly(u));
-        let half = ((back + belly) / 2.0).max(1e-4);
+        let half = f32::midpoint(back, belly).max(1e-4);
         (u, ((back - belly) / 2.0 - height) / half)
     }
 

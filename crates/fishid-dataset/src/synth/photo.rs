@@ -60,17 +60,17 @@ pub(super) fn take(
     let lively = scene.haze.is_some();
     let pose = Pose::new(width as f32, height as f32, half_depth, lively, &mut dice);
     let fish = fish::draw(&individual, pose.scale, &mut dice)?;
-    let seen = pose.place(&fish, width, height)?;
+    let placed = pose.place(&fish, width, height)?;
 
     let hand = (scene.held_in_hand || (scene.haze.is_none() && dice.chance(0.15)))
         .then(|| Hand::new(&mut dice));
     if scene.shadow > 0.0 {
-        camera::throw_shadow(&mut scene.picture, &seen, scene.shadow, &mut dice);
+        camera::throw_shadow(&mut scene.picture, &placed, scene.shadow, &mut dice);
     }
     if let Some(hand) = &hand {
         hand.palm(&mut scene.picture, &pose, &fish.outline);
     }
-    camera::lay(&mut scene, &seen, &mut dice);
+    camera::lay(&mut scene, &placed, &mut dice);
     if let Some(hand) = &hand {
         hand.fingers(&mut scene.picture, &pose, &fish.outline, &mut dice);
     } else if dice.chance(0.25) {

@@ -172,9 +172,9 @@ pub(super) fn net(picture: &mut Pixmap, dice: &mut Dice) -> NoHaze {
                     + if slant < 0.0 { height * 0.6 } else { 0.0 };
                 let (x, y) = warp(x, y);
                 if step == 0 {
-                    path.move_to(x, y)
+                    path.move_to(x, y);
                 } else {
-                    path.line_to(x, y)
+                    path.line_to(x, y);
                 }
             }
             if let Some(path) = path.finish() {
