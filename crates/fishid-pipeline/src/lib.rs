@@ -3,8 +3,17 @@
 //! Owns the order of the steps from photographs to a promoted model and the memory of what was already
 //! done. It does not know what a step does inside: that is the rooms' below. Start at [`run`].
 
+mod champion;
+mod outputs;
 pub mod record;
+mod run;
 pub mod steps;
+mod tracking;
+mod validate;
+
+pub use run::{PipelineRequest, PipelineResult, run};
+pub use tracking::EXPERIMENT;
+pub use validate::NotAcceptable;
 
 use std::path::PathBuf;
 

@@ -195,6 +195,11 @@ fn kept_output<T: StepOutput>(file: &Path, digest: &str) -> Option<T> {
     output.still_there().then_some(output)
 }
 
+/// SHA-256 of a value's JSON.
+pub fn sha256_of(value: &impl Serialize) -> Result<String, PipelineError> {
+    digest_of("", value)
+}
+
 fn digest_of(name: &str, inputs: &impl Serialize) -> Result<String, PipelineError> {
     let value = serde_json::to_vec(inputs)
         .map_err(|source| PipelineError::Json { path: PathBuf::from(name), source })?;

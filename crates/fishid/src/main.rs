@@ -1,1 +1,45 @@
-fn main() {}
+//! The fishid command: parses, wires the rooms together, prints. Algorithms live in the crates below.
+//! Start at [`cli::Cli`] for what can be typed and at `commands` for what each command wires.
+#![allow(clippy::print_stdout, reason = "printing results is this crate's job")]
+
+mod cli;
+mod commands;
+mod config;
+mod exit;
+mod home;
+mod photographs;
+mod progress;
+mod registry_source;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
+    init_logs(cli.verbose, cli.command.is_server());
+    match commands::run(cli) {
+        Ok(status) => status.into(),
+        Err(error) => exit::report(&error),
+    }
+}
+
+/// Logs go to standard error: one JSON object a line from a server, short text from the other commands.
+fn init_logs(verbose: bool, server: bool) {
+    use tracing_subscriber::EnvFilter;
+    let default = match (verbose, server) {
+        (true, _) => "info,fishid=debug",
+        (false, true) => "info",
+        (false, false) => "warn",
+    };
+    let filter = EnvFilter::try_from_env("FISHID_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if server {
+        logs.json().flatten_event(true).init();
+    } else {
+        logs.without_time().with_target(false).init();
+    }
+}

@@ -1,0 +1,273 @@
+//! The nine steps from photographs to a promoted model, in order.
+//!
+//! Each step is named, says what it depends on and leaves its output on disk; what happens inside is the
+//! rooms' below. Embeddings are too many for a step's output: they lie in the store under content keys,
+//! and a later step that needs them takes them from there.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use fishid_bundle::Bundle;
+use fishid_dataset::{CheckOptions, Inspection, Split};
+use fishid_image::{Augmentation, Limits};
+use fishid_registry::{ModelRegistry, Note, PRODUCTION, Tracker, Version, VersionRef};
+use fishid_training::{
+    Embeddings, Progress, SplitPlan, SplitScores, TrainRequest, TrainedHead, Verdict, assemble, embed_plan,
+    evaluate_split, fit_plan, plan_splits,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::PipelineError;
+use crate::champion::{self, Champion};
+use crate::outputs::{Embedded, Evaluated, Gated, Promoted, Registered, Reported, Trained, Validated};
+use crate::record::{RunStatus, read_json, write_json};
+use crate::steps::{Folders, StepOutput as _, StepRunner, Watcher};
+use crate::tracking::{self, Results};
+use crate::validate::judge;
+
+/// What a run is made of.
+pub struct PipelineRequest<'a> {
+    /// Data set, backbone, recipe, seed.
+    pub train: TrainRequest<'a>,
+    /// Where versions go.
+    pub registry: &'a dyn ModelRegistry,
+    /// Where the run's parameters and metrics go.
+    pub tracker: &'a dyn Tracker,
+    /// Whether a demonstration model may be promoted there: in a folder registry only.
+    pub demonstrations_may_be_promoted: bool,
+    /// Who runs it, for the registry's history.
+    pub who: &'a str,
+    /// Steps' outputs and run records.
+    pub folders: Folders,
+    /// Where bundles of a registry are fetched to.
+    pub bundle_cache: &'a Path,
+    /// The settings of the command, for `--resume`.
+    pub settings: serde_json::Value,
+    /// Do every step again.
+    pub force: bool,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PipelineResult {
+    /// The run's id.
+    pub run: String,
+    /// The version the model has in the registry.
+    pub version: String,
+    /// Whether that version is in production after the run.
+    pub promoted: bool,
+    /// The gate's decision.
+    pub verdict: Verdict,
+    /// The bundle as the run made it.
+    pub bundle: PathBuf,
+    /// Its report.
+    pub report: PathBuf,
+    /// Why it is a demonstration model only; `None` for real ones.
+    pub demonstration: Option<String>,
+}
+
+/// Runs the pipeline; see the module's text.
+pub fn run(
+    request: &PipelineRequest<'_>,
+    watcher: &mut dyn Watcher,
+    progress: &mut dyn Progress,
+) -> Result<PipelineResult, PipelineError> {
+    let mut steps =
+        StepRunner::start(request.folders.clone(), request.settings.clone(), request.force, watcher)?;
+    let train = &request.train;
+    let champion = champion::find(request)
+        .map_err(|source| PipelineError::Step { step: "champion".to_owned(), source })?;
+
+    let listing = (train.dataset.location(), train.dataset.listing_digest(), train.group_column);
+    let validated: Validated = steps.step("validate", &listing, |folder| validate(train, folder, progress))?;
+
+    let earlier = champion.as_ref().map(Champion::earlier_splits).unwrap_or_default();
+    let split_inputs = (&validated.inspections_digest, train.seed, train.ratios, &earlier);
+    let plan: SplitPlan = steps.step("split", &split_inputs, |_| split(train, &validated, &earlier))?;
+
+    let embed_inputs = EmbedInputs::of(train, &plan);
+    let in_memory: OnceCell<Embeddings> = OnceCell::new();
+    let embedded: Embedded = steps.step("embed", &embed_inputs, |_| {
+        let embeddings = embed_plan(train, &plan, progress)?;
+        let summary = Embedded::of(&embeddings);
+        let _ = in_memory.set(embeddings);
+        Ok(summary)
+    })?;
+
+    let train_inputs = (&embed_inputs, train.recipe, train.code_version);
+    let trained: Trained = steps.step("train", &train_inputs, |folder| {
+        let embeddings = embeddings(&in_memory, train, &plan, progress)?;
+        let head = fit_plan(train, &plan, embeddings, progress)?;
+        Trained::keep(folder, &head)
+    })?;
+
+    let evaluate_inputs = (&train_inputs, &trained.head_digest, train.model_name, &validated.listing);
+    let evaluated: Evaluated = steps.step("evaluate", &evaluate_inputs, |folder| {
+        let embeddings = embeddings(&in_memory, train, &plan, progress)?;
+        evaluate(train, &plan, embeddings, &trained.head()?, folder, progress)
+    })?;
+
+    let bundle = Bundle::open(&evaluated.bundle)
+        .map_err(|source| PipelineError::Step { step: "evaluate".to_owned(), source: source.into() })?;
+    let champion_version = champion.as_ref().map(|champion| champion.version.version.clone());
+    let gate_inputs = (&evaluated.bundle_digest, &champion_version, request.demonstrations_may_be_promoted);
+    let gated: Gated =
+        steps.step("gate", &gate_inputs, |_| champion::gate(request, &plan, &evaluated, &bundle, champion.as_ref()))?;
+
+    let registered: Registered = steps.effect("register", &evaluated.bundle_digest, |_| {
+        let version = request.registry.publish(train.model_name, &evaluated.bundle, &tracking::publish_note(request))?;
+        Ok(Registered { version: version.version })
+    })?;
+
+    let promoted: Promoted = steps.effect("promote", &(&registered.version, gated.may_be_promoted), |_| {
+        promote(request, &registered.version, &gated)
+    })?;
+
+    let report_inputs = (&registered.version, &evaluated.bundle_digest, promoted.is_in_production);
+    let reported: Reported = steps.step("report", &report_inputs, |_| {
+        let results = Results {
+            plan: &plan,
+            embedded: &embedded,
+            trained: &trained.head()?,
+            evaluated: &evaluated,
+            registered: &registered,
+            gated: &gated,
+        };
+        tracking::track(request, &results)
+    })?;
+
+    steps.finish(RunStatus::Done)?;
+    Ok(PipelineResult {
+        run: steps.record().id.clone(),
+        version: registered.version,
+        promoted: promoted.is_in_production,
+        verdict: gated.verdict,
+        report: reported.report,
+        demonstration: bundle.manifest().demonstration.clone(),
+        bundle: evaluated.bundle,
+    })
+}
+
+/// Everything the embeddings depend on. The plan stands for the photographs by their digest.
+#[derive(Serialize)]
+struct EmbedInputs {
+    data_digest: String,
+    groups: BTreeMap<String, String>,
+    backbone: String,
+    preprocessing: String,
+    augmentation: String,
+    views: fishid_training::ViewPlan,
+    seed: u64,
+}
+
+impl EmbedInputs {
+    fn of(train: &TrainRequest<'_>, plan: &SplitPlan) -> Self {
+        Self {
+            data_digest: plan.data_digest.clone(),
+            groups: plan.groups(),
+            backbone: train.backbone.digest.clone(),
+            preprocessing: train.preprocessing().digest(),
+            augmentation: Augmentation::default().digest(),
+            views: train.recipe.views,
+            seed: train.seed,
+        }
+    }
+}
+
+fn validate(train: &TrainRequest<'_>, folder: &Path, progress: &mut dyn Progress) -> anyhow::Result<Validated> {
+    progress.started("read");
+    let inspections = {
+        let shared = std::sync::Mutex::new(&mut *progress);
+        fishid_dataset::inspect(train.dataset, &Limits::default(), &|done, total| {
+            if let Ok(mut progress) = shared.lock() {
+                progress.advanced(done, total, None);
+            }
+        })
+    };
+    let options = CheckOptions { catalogue: train.catalogue.clone(), ..CheckOptions::default() };
+    let problems = fishid_dataset::problems_of(train.dataset, &inspections, &options);
+    let summary = judge(train.dataset, &problems)?;
+    progress.finished("read", &summary);
+    let inspections_file = folder.join("inspections.json");
+    write_json(&inspections_file, &inspections)?;
+    write_json(&folder.join("problems.json"), &problems)?;
+    Ok(Validated {
+        listing: train.dataset.listing_digest().to_owned(),
+        inspections_digest: crate::steps::sha256_of(&inspections)?,
+        inspections: inspections_file,
+        summary,
+    })
+}
+
+fn split(
+    train: &TrainRequest<'_>,
+    validated: &Validated,
+    earlier: &BTreeMap<String, Split>,
+) -> anyhow::Result<SplitPlan> {
+    let inspections: Vec<Inspection> = read_json(&validated.inspections)?;
+    Ok(plan_splits(&fishid_training::SplitRequest {
+        dataset: train.dataset,
+        inspections: &inspections,
+        catalogue: train.catalogue,
+        ratios: train.ratios,
+        seed: train.seed,
+        earlier,
+    })?)
+}
+
+/// The embeddings, from this run's memory or from the store.
+fn embeddings<'m>(
+    in_memory: &'m OnceCell<Embeddings>,
+    train: &TrainRequest<'_>,
+    plan: &SplitPlan,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<&'m Embeddings> {
+    if in_memory.get().is_none() {
+        let _ = in_memory.set(embed_plan(train, plan, progress)?);
+    }
+    in_memory.get().ok_or_else(|| anyhow::anyhow!("the embeddings are gone"))
+}
+
+fn evaluate(
+    train: &TrainRequest<'_>,
+    plan: &SplitPlan,
+    embeddings: &Embeddings,
+    head: &TrainedHead,
+    folder: &Path,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Evaluated> {
+    let [validation, test] =
+        [Split::Val, Split::Test].map(|split| evaluate_split(train, plan, embeddings, head, split));
+    let out = folder.join("bundle");
+    if out.exists() {
+        // Left by a run that was forced or killed before its output was kept.
+        std::fs::remove_dir_all(&out)?;
+    }
+    let assembled = assemble(train, plan, embeddings, head, [&validation, &test], &out, progress)?;
+    let scores = folder.join("test_scores.json");
+    write_json::<SplitScores>(&scores, &test)?;
+    Ok(Evaluated {
+        bundle_digest: assembled.bundle.bundle_digest()?,
+        bundle: out,
+        test_scores: scores,
+        accuracy: test.evaluation.accuracy,
+        macro_f1: test.evaluation.macro_f1,
+        n_test: test.evaluation.n,
+    })
+}
+
+fn promote(request: &PipelineRequest<'_>, version: &str, gated: &Gated) -> anyhow::Result<Promoted> {
+    let model = request.train.model_name;
+    let current = request.registry.alias(model, PRODUCTION)?.map(|version: Version| version.version);
+    let is_current = current.as_deref() == Some(version);
+    if gated.may_be_promoted && !is_current {
+        let note = Note { who: request.who.to_owned(), why: format!("passed the gate: {}", gated.summary()) };
+        request.registry.set_alias(model, PRODUCTION, &VersionRef::new(version), &note)?;
+    }
+    Ok(Promoted {
+        version: version.to_owned(),
+        is_in_production: is_current || gated.may_be_promoted,
+        why_not: (!is_current && !gated.may_be_promoted).then(|| gated.summary()),
+    })
+}

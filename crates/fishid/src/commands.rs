@@ -1,0 +1,48 @@
+//! What each command wires together.
+
+mod data;
+mod evaluate;
+mod health;
+mod pipeline;
+mod predict;
+mod recipe;
+mod registry;
+mod serve;
+mod train;
+mod up;
+
+use crate::cli::{Cli, Command, PipelineCommand};
+use crate::config;
+use crate::exit::Status;
+use crate::home::Home;
+
+/// Runs the command; errors carry whose fault they are (see `exit`).
+pub fn run(cli: Cli) -> anyhow::Result<Status> {
+    let config = config::read(cli.config.as_deref())?;
+    let home = Home::find()?;
+    match cli.command {
+        Command::Data(command) => data::run(command),
+        Command::Train(args) => train::run(&args, &config, &home),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Registry(command) => registry::run(command, &config, &home),
+        Command::Pipeline(PipelineCommand::Run(args)) => pipeline::run(args, &config, &home),
+        Command::Serve(args) => serve::run(&args, &config, &home),
+        Command::Health(args) => health::run(&args),
+        Command::Up(args) => up::run(args, &config, &home),
+    }
+}
+
+/// Prints a result as one line of JSON.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print_line(&serde_json::to_string(value)?)
+}
+
+/// Prints a line; a reader that has gone away (`| head`) is not an error worth a message.
+fn print_line(line: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => Ok(written?),
+    }
+}

@@ -1,0 +1,141 @@
+//! `fishid data …`
+
+use fishid_dataset::synth::{SynthRequest, synthesise};
+use fishid_dataset::{
+    CheckOptions, Dataset, OpenOptions, Ratios, SplitFolderSummary, SplitRequest, check, import, write_split,
+};
+use fishid_image::Limits;
+use serde_json::json;
+
+use super::{print_json, print_line};
+use crate::cli::{CheckArgs, DataCommand, GroupColumn, ImportArgs, SplitArgs, SynthArgs};
+use crate::exit::{BlameInput as _, Status};
+use crate::progress::Bar;
+
+pub fn run(command: DataCommand) -> anyhow::Result<Status> {
+    match command {
+        DataCommand::Synth(args) => synth(args),
+        DataCommand::Check(args) => look(&args),
+        DataCommand::Import(args) => bring_in(&args),
+        DataCommand::Split(args) => split(args),
+    }
+}
+
+/// Opens a data set; what is wrong with it is the input's fault.
+pub fn open(location: &str, group: &GroupColumn) -> anyhow::Result<Dataset> {
+    let options = OpenOptions { group_column: group.group_column.clone(), ..OpenOptions::default() };
+    Dataset::open(location, &options).blame_input()
+}
+
+fn synth(args: SynthArgs) -> anyhow::Result<Status> {
+    let request = SynthRequest {
+        dir: args.dir,
+        n_species: args.species,
+        per_class: args.per_class,
+        seed: args.seed,
+    };
+    let bar = Bar::new("drawing");
+    let summary = synthesise(&request, &|done, total| bar.set(done, total)).blame_input()?;
+    drop(bar);
+    if args.json {
+        print_json(&json!({
+            "dir": request.dir, "n_species": summary.n_species, "n_photographs": summary.n_photographs,
+            "n_groups": summary.n_groups, "seed": request.seed,
+        }))?;
+    } else {
+        print_line(&format!(
+            "{} drawings of {} species in {}: for demonstrations and tests only",
+            summary.n_photographs,
+            summary.n_species,
+            request.dir.display()
+        ))?;
+    }
+    Ok(Status::Done)
+}
+
+fn look(args: &CheckArgs) -> anyhow::Result<Status> {
+    let dataset = open(&args.dir, &args.group)?;
+    let bar = Bar::new("checking");
+    let problems = check(&dataset, &CheckOptions::default(), &|done, total| bar.set(done, total));
+    drop(bar);
+    for problem in &problems {
+        if args.json {
+            print_json(problem)?;
+        } else {
+            let twin = problem.other.as_ref().map(|other| format!(" [{other}]")).unwrap_or_default();
+            let severity = if problem.is_error() { "problem" } else { "warning" };
+            print_line(&format!("{severity}: {}: {}{twin}", problem.path, problem.detail))?;
+        }
+    }
+    let n_errors = problems.iter().filter(|problem| problem.is_error()).count();
+    if !args.json {
+        print_line(&format!(
+            "{} photographs of {} classes: {n_errors} problems, {} warnings",
+            dataset.photographs().len(),
+            dataset.classes().len(),
+            problems.len() - n_errors
+        ))?;
+    }
+    Ok(if n_errors == 0 { Status::Done } else { Status::BadInput })
+}
+
+fn bring_in(args: &ImportArgs) -> anyhow::Result<Status> {
+    let bar = Bar::new("importing");
+    let summary =
+        import(&args.src, &args.dir, args.seed, &|done, total| bar.set(done, total)).blame_input()?;
+    drop(bar);
+    if args.json {
+        print_json(&json!({
+            "out": summary.written.out, "counts": summary.written.counts, "n_groups": summary.written.n_groups,
+            "n_masks_skipped": summary.n_masks, "n_copies_skipped": summary.n_copies,
+            "n_without_class_skipped": summary.n_without_class, "classes": summary.class_names,
+            "left_out": summary.written.left_out,
+        }))?;
+        return Ok(Status::Done);
+    }
+    for (slug, names) in &summary.class_names {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        print_line(&format!("{} → {slug}", names.join(", ")))?;
+    }
+    print_line(&format!(
+        "skipped: {} masks, {} exact copies, {} pictures outside class folders",
+        summary.n_masks, summary.n_copies, summary.n_without_class
+    ))?;
+    print_split(&summary.written)?;
+    Ok(Status::Done)
+}
+
+fn split(args: SplitArgs) -> anyhow::Result<Status> {
+    let ratios: Ratios = args.ratios.parse().blame_input()?;
+    let dataset = open(&args.dir, &args.group)?;
+    let request = SplitRequest {
+        out: args.out,
+        ratios,
+        seed: args.seed,
+        group_column: args.group.group_column,
+        limits: Limits::default(),
+    };
+    let bar = Bar::new("splitting");
+    let summary = write_split(&dataset, &request, &|done, total| bar.set(done, total)).blame_input()?;
+    drop(bar);
+    if args.json {
+        print_json(&json!({
+            "out": summary.out, "counts": summary.counts, "n_groups": summary.n_groups,
+            "n_kept": summary.n_kept, "left_out": summary.left_out,
+        }))?;
+    } else {
+        print_split(&summary)?;
+    }
+    Ok(Status::Done)
+}
+
+fn print_split(summary: &SplitFolderSummary) -> anyhow::Result<()> {
+    for problem in &summary.left_out {
+        print_line(&format!("left out: {}: {}", problem.path, problem.detail))?;
+    }
+    for (split, classes) in &summary.counts {
+        let n: usize = classes.values().sum();
+        print_line(&format!("{split}: {n} photographs of {} classes", classes.len()))?;
+    }
+    print_line(&format!("{} groups, none divided, in {}", summary.n_groups, summary.out.display()))
+}

@@ -1,0 +1,104 @@
+//! `fishid evaluate`: a bundle against labelled photographs, all of them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fishid_dataset::{Dataset, groups_of, inspect};
+use fishid_image::Limits;
+use fishid_prediction::{Predictor, PredictorOptions};
+use fishid_taxonomy::Catalogue;
+use fishid_training::{BootstrapOptions, Evaluation, EvaluationInput};
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::{data, predict, print_json, print_line};
+use crate::cli::EvaluateArgs;
+use crate::exit::{InputError, Status};
+use crate::progress::Bar;
+
+pub fn run(args: &EvaluateArgs) -> anyhow::Result<Status> {
+    if !args.bundle.is_dir() {
+        anyhow::bail!(InputError(format!("{}: no such bundle folder", args.bundle.display())));
+    }
+    let dataset = data::open(&args.data, &args.group)?;
+    let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let predictor = predict::open(&args.bundle, &PredictorOptions::for_files(n_threads))?;
+
+    // Groups are needed for the intervals; without a manifest they are the near-duplicate clusters.
+    let bar = Bar::new("reading");
+    let inspections = inspect(&dataset, &Limits::default(), &|done, total| bar.set(done, total));
+    drop(bar);
+    let groups = groups_of(&dataset, &inspections);
+    let answers = answer_all(&dataset, &predictor);
+
+    let catalogue = Catalogue::builtin();
+    let (mut probabilities, mut truth, mut kept_groups, mut left_out) = (vec![], vec![], vec![], vec![]);
+    for ((photograph, group), answer) in dataset.photographs().iter().zip(groups).zip(answers) {
+        match answer {
+            Ok(row) => {
+                probabilities.push(row);
+                truth.push(catalogue.resolve(&photograph.class).slug);
+                kept_groups.push(group);
+            }
+            Err(error) => {
+                eprintln!("left out: {}: {error:#}", photograph.path);
+                left_out.push(json!({"path": photograph.path, "error": format!("{error:#}")}));
+            }
+        }
+    }
+    if truth.is_empty() {
+        anyhow::bail!(InputError(format!("{}: not one photograph could be answered", args.data)));
+    }
+    let classes: Vec<String> = predictor.manifest().classes.iter().map(|class| class.slug.clone()).collect();
+    let input = EvaluationInput {
+        probabilities: &probabilities,
+        truth: &truth,
+        groups: &kept_groups,
+        classes: &classes,
+    };
+    let evaluation = Evaluation::compute(&input, &BootstrapOptions::default());
+    report(&evaluation, &left_out, args.json)?;
+    Ok(Status::Done)
+}
+
+/// Probabilities of every photograph, in order, or why there are none.
+fn answer_all(dataset: &Dataset, predictor: &Predictor) -> Vec<anyhow::Result<Vec<f32>>> {
+    let bar = Bar::new("answering");
+    let photographs = dataset.photographs();
+    let n_done = AtomicUsize::new(0);
+    photographs
+        .par_iter()
+        .map(|photograph| {
+            let bytes = dataset.read(photograph)?;
+            let answer = predictor.predict(&bytes);
+            bar.set(n_done.fetch_add(1, Ordering::Relaxed) + 1, photographs.len());
+            Ok(answer?.probabilities().to_vec())
+        })
+        .collect()
+}
+
+fn report(evaluation: &Evaluation, left_out: &[serde_json::Value], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        let mut value = serde_json::to_value(evaluation)?;
+        value["left_out"] = json!(left_out);
+        return print_json(&value);
+    }
+    let [low, high] = evaluation.accuracy_ci95;
+    print_line(&format!(
+        "accuracy {:.3} (95 % between {low:.3} and {high:.3}) on {} photographs of {} groups",
+        evaluation.accuracy, evaluation.n, evaluation.n_groups
+    ))?;
+    print_line(&format!(
+        "balanced accuracy {:.3}, macro-F1 {:.3}, top 3 {:.3}, calibration error {:.3}",
+        evaluation.balanced_accuracy, evaluation.macro_f1, evaluation.top_3_accuracy, evaluation.ece
+    ))?;
+    for (slug, score) in &evaluation.per_class {
+        print_line(&format!(
+            "{slug:<30} precision {:.2}  recall {:.2}  F1 {:.2}  n {}",
+            score.precision, score.recall, score.f1, score.n
+        ))?;
+    }
+    for class in &evaluation.unknown_classes {
+        print_line(&format!("{class}: the model does not know this class; its photographs count as errors"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! `fishid pipeline run`: wires data, backbone, registry and folders into the nine steps.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use fishid_dataset::Ratios;
+use fishid_dataset::synth::{SynthRequest, synthesise};
+use fishid_pipeline::record::RunRecord;
+use fishid_pipeline::steps::Folders;
+use fishid_pipeline::{NotAcceptable, PipelineError, PipelineRequest, PipelineResult};
+use fishid_registry::FolderTracker;
+use fishid_taxonomy::Catalogue;
+use fishid_training::{Recipe, TrainRequest, TrainingError};
+
+use super::recipe::{CODE_VERSION, choose};
+use super::{data, print_json, print_line, registry};
+use crate::cli::{GroupColumn, PipelineRunArgs, RecipeArgs, RegistryArgs};
+use crate::config::Config;
+use crate::exit::{BlameInput as _, InputError, Status};
+use crate::home::Home;
+use crate::progress::{Bar, Steps, Story};
+
+/// What a run is started with; kept in its record for `--resume`.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Settings {
+    pub data: Option<String>,
+    pub backbone: Option<String>,
+    pub group_column: String,
+    pub fit: Option<String>,
+    pub seed: Option<u64>,
+    pub registry: Option<String>,
+    pub model: Option<String>,
+}
+
+impl Settings {
+    pub fn new(data: Option<String>, recipe: &RecipeArgs, registry: &RegistryArgs) -> anyhow::Result<Self> {
+        // A resumed run may be started from another folder.
+        let absolute = |text: String| -> anyhow::Result<String> {
+            if text.contains("://") {
+                return Ok(text);
+            }
+            Ok(std::path::absolute(&text).with_context(|| text.clone())?.display().to_string())
+        };
+        Ok(Self {
+            data: data.map(absolute).transpose()?,
+            backbone: recipe.backbone.clone().map(absolute).transpose()?,
+            group_column: recipe.group.group_column.clone(),
+            fit: recipe.fit.clone(),
+            seed: recipe.seed,
+            registry: registry.registry.clone(),
+            model: registry.model.clone(),
+        })
+    }
+
+    fn recipe(&self) -> RecipeArgs {
+        RecipeArgs {
+            backbone: self.backbone.clone(),
+            group: GroupColumn { group_column: self.group_column.clone() },
+            fit: self.fit.clone(),
+            seed: self.seed,
+        }
+    }
+
+    pub fn registry(&self) -> RegistryArgs {
+        RegistryArgs { registry: self.registry.clone(), model: self.model.clone() }
+    }
+}
+
+pub fn run(args: PipelineRunArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
+    let settings = if args.resume {
+        unfinished(home)?
+    } else {
+        Settings::new(args.data, &args.recipe, &args.registry)?
+    };
+    let result = carry_out(&settings, args.force, config, home)?;
+    if args.json {
+        print_json(&result)?;
+        return Ok(Status::Done);
+    }
+    if let Some(reason) = &result.demonstration {
+        print_line(reason)?;
+    }
+    let place = if result.promoted { "in production" } else { "registered, not in production" };
+    print_line(&format!("version {} is {place}; report {}", result.version, result.report.display()))?;
+    if !result.promoted {
+        result.verdict.reasons.iter().try_for_each(|reason| print_line(reason))?;
+    }
+    Ok(Status::Done)
+}
+
+fn unfinished(home: &Home) -> anyhow::Result<Settings> {
+    let Some(record) = RunRecord::last_unfinished(&home.runs())? else {
+        anyhow::bail!(InputError("there is no unfinished run; start one with `fishid pipeline run`".to_owned()));
+    };
+    eprintln!("resuming run {}", record.id);
+    serde_json::from_value(record.settings)
+        .with_context(|| format!("the settings of run {} cannot be read", record.id))
+}
+
+/// Runs all steps with these settings.
+pub fn carry_out(
+    settings: &Settings,
+    force: bool,
+    config: &Config,
+    home: &Home,
+) -> anyhow::Result<PipelineResult> {
+    let chosen = registry::choose(&settings.registry(), config, home)?;
+    let recipe_args = settings.recipe();
+    let choices = choose(&recipe_args, config, home)?;
+    let location = match &settings.data {
+        Some(location) => location.clone(),
+        None => synthetic(home)?,
+    };
+    let dataset = data::open(&location, &recipe_args.group)?;
+    let tracker = FolderTracker::new(home.tracking());
+    let request = PipelineRequest {
+        train: TrainRequest {
+            dataset: &dataset,
+            backbone: &choices.backbone,
+            catalogue: Catalogue::builtin(),
+            recipe: &Recipe::default(),
+            fit: choices.fit,
+            seed: choices.seed,
+            ratios: Ratios::default(),
+            earlier: &BTreeMap::new(),
+            group_column: &settings.group_column,
+            n_threads: 0,
+            cache_dir: &home.embeddings(),
+            model_name: &chosen.model,
+            code_version: CODE_VERSION,
+        },
+        registry: &*chosen.registry,
+        tracker: &tracker,
+        // Every registry this binary opens is a folder; a shared server is no place for demonstrations.
+        demonstrations_may_be_promoted: !chosen.url.contains("http"),
+        who: &registry::who(),
+        folders: Folders { state: home.pipeline(), runs: home.runs() },
+        bundle_cache: &home.bundles(),
+        settings: serde_json::to_value(settings)?,
+        force,
+    };
+    fishid_pipeline::run(&request, &mut Steps, &mut Story::nested()).map_err(blame)
+}
+
+/// Draws the demonstration's fish, or finds them drawn.
+fn synthetic(home: &Home) -> anyhow::Result<String> {
+    eprintln!("no photographs were named: drawing synthetic fish for a demonstration");
+    let request = SynthRequest { dir: home.synthetic(), n_species: 15, per_class: 24, seed: 0 };
+    let bar = Bar::new("drawing");
+    synthesise(&request, &|done, total| bar.set(done, total))?;
+    Ok(request.dir.display().to_string())
+}
+
+/// Errors of a step that lie in the photographs or the settings are the input's fault.
+fn blame(error: PipelineError) -> anyhow::Error {
+    let is_input = matches!(&error, PipelineError::Step { source, .. } if source.chain().any(|cause| {
+        cause.is::<NotAcceptable>()
+            || matches!(cause.downcast_ref(), Some(TrainingError::Data(_) | TrainingError::Setting { .. }))
+    }));
+    if is_input { Err::<(), _>(error).blame_input().unwrap_err() } else { error.into() }
+}

@@ -1,0 +1,85 @@
+//! `fishid predict`: photographs and folders of any size, answers as they come, in order.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fishid_prediction::{Circumstances, PredictError, Predictor, PredictorOptions, Reply, predict_files};
+use fishid_taxonomy::Language;
+use serde_json::json;
+
+use super::{print_json, print_line};
+use crate::cli::PredictArgs;
+use crate::exit::{BlameInput as _, InputError, Status};
+use crate::photographs;
+
+pub fn run(args: &PredictArgs) -> anyhow::Result<Status> {
+    let language: Language = args.lang.parse().blame_input()?;
+    let missing: Vec<&PathBuf> = args.photos.iter().filter(|path| !path.exists()).collect();
+    if !missing.is_empty() && missing.len() == args.photos.len() {
+        let names: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
+        anyhow::bail!(InputError(format!("{}: no such photograph or folder", names.join(", "))));
+    }
+    // One photograph gets every core; many share them, one each.
+    let is_single = args.photos.len() == 1 && !args.photos[0].is_dir();
+    let n_threads =
+        if is_single { 1 } else { std::thread::available_parallelism().map_or(1, std::num::NonZero::get) };
+    let options = if is_single { PredictorOptions::default() } else { PredictorOptions::for_files(n_threads) };
+    let predictor = Arc::new(open(&args.bundle, &options)?);
+    if let Some(reason) = &predictor.manifest().demonstration {
+        eprintln!("{reason}");
+    }
+    let mut n_bad = 0;
+    for answered in predict_files(&predictor, photographs::expand(args.photos.clone()), n_threads)? {
+        let outcome = answered.answer.map(|prediction| {
+            prediction.reply(
+                predictor.names(),
+                Circumstances {
+                    language,
+                    processing_time_ms: answered.seconds * 1e3,
+                    model_version: predictor.digest_version().to_owned(),
+                    cached: false,
+                },
+            )
+        });
+        n_bad += usize::from(outcome.is_err());
+        print(&answered.path, &outcome, args.json)?;
+    }
+    if n_bad > 0 {
+        eprintln!("{n_bad} photographs could not be read");
+    }
+    Ok(if n_bad == 0 { Status::Done } else { Status::BadInput })
+}
+
+/// Opens a bundle; one that is none is the input's fault, a missing engine is not.
+pub fn open(bundle: &Path, options: &PredictorOptions) -> anyhow::Result<Predictor> {
+    match Predictor::open_with(bundle, options) {
+        Err(error @ PredictError::Bundle(_)) => Err(error).blame_input(),
+        other => Ok(other?),
+    }
+}
+
+fn print(path: &Path, outcome: &Result<Reply, PredictError>, as_json: bool) -> anyhow::Result<()> {
+    let shown = path.display();
+    match (outcome, as_json) {
+        (Ok(reply), true) => {
+            let mut value = serde_json::to_value(reply)?;
+            value["path"] = json!(shown.to_string());
+            print_json(&value)
+        }
+        (Err(error), true) => print_json(&json!({"path": shown.to_string(), "error": error.to_string()})),
+        (Ok(reply), false) => {
+            let others: Vec<String> = reply.top_3_predictions[1..]
+                .iter()
+                .map(|other| format!("{} {:.1} %", other.label, other.probability * 100.0))
+                .collect();
+            let sure = if reply.is_confident { "" } else { "not sure: " };
+            print_line(&format!(
+                "{shown}: {sure}{} {:.1} % ({})",
+                reply.predicted_label,
+                reply.confidence * 100.0,
+                others.join(", ")
+            ))
+        }
+        (Err(error), false) => print_line(&format!("{shown}: {error}")),
+    }
+}

@@ -1,0 +1,103 @@
+//! `fishid serve`: parse without binding, build, bind, say the address, wait for the signal, drain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fishid_engine::EngineOptions;
+use fishid_prediction::PredictorOptions;
+use fishid_server::{FishModel, Registry, ServerConfig, serve, stop_signal};
+use fishid_serving::metrics::Metrics;
+use fishid_serving::{CacheConfig, Following, Follower, Service, ServingConfig};
+
+use super::{predict, registry};
+use crate::cli::ServeArgs;
+use crate::config::{Config, ServeConfig};
+use crate::exit::{BlameInput as _, InputError, Status};
+use crate::home::Home;
+use crate::registry_source::RegistrySource;
+
+/// Bytes an answer takes in the cache, about: a probability and an index per class, and names shared by all.
+const ANSWER_BYTES: u64 = 512;
+
+pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
+    let listen = args.listen.as_ref().unwrap_or(&config.serve.listen);
+    let options = predictor_options(&config.serve);
+    let from = if let Some(bundle) = &args.bundle {
+        if !bundle.is_dir() {
+            anyhow::bail!(InputError(format!("--bundle {}: no such bundle folder", bundle.display())));
+        }
+        From::Bundle(Box::new(FishModel::new(predict::open(bundle, &options)?, None)))
+    } else {
+        let chosen = registry::choose(&args.registry, config, home)?;
+        tracing::info!(registry = chosen.url, model = chosen.model, "following the alias production");
+        From::Registry(RegistrySource {
+            registry: chosen.registry,
+            model: chosen.model,
+            bundle_cache: home.bundles(),
+            options,
+        })
+    };
+    answer(from, listen, &config.serve)
+}
+
+/// Where the models come from.
+pub enum From {
+    /// One bundle, for ever.
+    Bundle(Box<FishModel>),
+    /// Whatever is in production.
+    Registry(RegistrySource),
+}
+
+/// One session with all threads: the lowest latency for one photograph at a time.
+pub fn predictor_options(config: &ServeConfig) -> PredictorOptions {
+    let engine = EngineOptions { threads: config.threads.unwrap_or(0), ..EngineOptions::default() };
+    PredictorOptions { engine, ..PredictorOptions::default() }
+}
+
+/// Serves until SIGTERM or SIGINT, then drains.
+pub fn answer(from: From, listen: &str, config: &ServeConfig) -> anyhow::Result<Status> {
+    let mut metrics_registry = Registry::default();
+    let metrics = Arc::new(Metrics::register(&mut metrics_registry));
+    let service = Service::start(serving_config(config), metrics).blame_input()?;
+    let server_config =
+        ServerConfig { drain_timeout: Duration::from_secs(config.drain_s), ..ServerConfig::listening_on(listen) };
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        let stop = stop_signal().context("cannot listen for signals")?;
+        let running = serve(server_config, service.clone(), metrics_registry, stop).await?;
+        let _following = install(from, &service)?;
+        super::print_line(&format!("fishid answers on http://{}", running.address()))?;
+        let drained = running.finished().await;
+        anyhow::ensure!(drained.n_cut == 0, "{} connections were cut off at the end", drained.n_cut);
+        Ok(Status::Done)
+    })
+}
+
+/// Installs the bundle, or begins to follow the registry.
+fn install(from: From, service: &Service<FishModel>) -> anyhow::Result<Option<Following>> {
+    match from {
+        From::Bundle(model) => {
+            service.install(*model)?;
+            Ok(None)
+        }
+        From::Registry(source) => Ok(Some(Follower::new(source, service.clone()).start()?)),
+    }
+}
+
+fn serving_config(config: &ServeConfig) -> ServingConfig {
+    let defaults = ServingConfig::default();
+    ServingConfig {
+        queue_capacity: config.queue_capacity,
+        deadline: Duration::from_millis(config.deadline_ms),
+        decode_threads: config.decode_threads.unwrap_or(defaults.decode_threads),
+        cache: CacheConfig {
+            max_entries: config.cache_entries,
+            max_bytes: config.cache_entries.saturating_mul(ANSWER_BYTES),
+            time_to_live: Duration::from_secs(config.cache_ttl_s),
+        },
+        poll_interval: Duration::from_secs(config.poll_s),
+        ..defaults
+    }
+}

@@ -1,0 +1,78 @@
+//! `fishid train`
+
+use std::collections::BTreeMap;
+
+use fishid_dataset::Ratios;
+use fishid_taxonomy::Catalogue;
+use fishid_training::{Recipe, TrainRequest, TrainingError, train};
+use serde_json::json;
+
+use super::recipe::{CODE_VERSION, choose};
+use super::{data, print_json, print_line};
+use crate::cli::TrainArgs;
+use crate::config::Config;
+use crate::exit::{InputError, Status};
+use crate::home::Home;
+use crate::progress::Story;
+
+pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
+    let dataset = data::open(&args.data, &args.recipe.group)?;
+    let choices = choose(&args.recipe, config, home)?;
+    refuse_existing(&args.out)?;
+    let request = TrainRequest {
+        dataset: &dataset,
+        backbone: &choices.backbone,
+        catalogue: Catalogue::builtin(),
+        recipe: &Recipe::default(),
+        fit: choices.fit,
+        seed: choices.seed,
+        ratios: Ratios::default(),
+        earlier: &BTreeMap::new(),
+        group_column: &args.recipe.group.group_column,
+        n_threads: 0,
+        cache_dir: &home.embeddings(),
+        model_name: &config.registry.model,
+        code_version: CODE_VERSION,
+    };
+    let mut story = Story::default();
+    let outcome = train(&request, &args.out, &mut story).map_err(blame)?;
+    let manifest = outcome.bundle.manifest();
+    if args.json {
+        print_json(&json!({
+            "bundle": args.out, "bundle_digest": outcome.bundle.bundle_digest()?,
+            "model_digest": outcome.bundle.model_digest()?, "classes": outcome.plan.classes,
+            "demonstration": manifest.demonstration, "test": outcome.test, "validation": outcome.validation,
+            "n_photographs": outcome.n_photographs, "setting": outcome.trained.fitted.setting,
+            "temperature": outcome.trained.calibrated.temperature, "onnx_difference": outcome.onnx_difference,
+            "embeddings_computed": outcome.n_embeddings.0, "embeddings_reused": outcome.n_embeddings.1,
+            "embeddings_per_second": outcome.embeddings_per_second, "seconds": outcome.seconds,
+        }))?;
+        return Ok(Status::Done);
+    }
+    if let Some(reason) = &manifest.demonstration {
+        print_line(reason)?;
+    }
+    let [low, high] = outcome.test.accuracy_ci95;
+    print_line(&format!(
+        "accuracy {:.3} (95 % between {low:.3} and {high:.3}), macro-F1 {:.3} on {} test photographs",
+        outcome.test.accuracy, outcome.test.macro_f1, outcome.test.n
+    ))?;
+    print_line(&format!("bundle {}, report {}", args.out.display(), args.out.join("report.html").display()))?;
+    Ok(Status::Done)
+}
+
+/// Errors of training that lie in the photographs or the settings are the input's fault.
+pub fn blame(error: TrainingError) -> anyhow::Error {
+    match error {
+        TrainingError::Data(_) | TrainingError::Setting { .. } => InputError(error.to_string()).into(),
+        other => other.into(),
+    }
+}
+
+fn refuse_existing(out: &std::path::Path) -> anyhow::Result<()> {
+    let is_empty = std::fs::read_dir(out).map_or(!out.exists(), |mut entries| entries.next().is_none());
+    if is_empty {
+        return Ok(());
+    }
+    anyhow::bail!(InputError(format!("--out {}: it exists; name a new folder", out.display())))
+}

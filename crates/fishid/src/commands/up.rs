@@ -1,0 +1,75 @@
+//! `fishid up`: train if nothing is in production, then serve.
+
+use fishid_bundle::Bundle;
+use fishid_registry::{ModelRegistry, PRODUCTION, VersionRef};
+
+use super::pipeline::{Settings, carry_out};
+use super::recipe::choose;
+use super::serve::{From, answer, predictor_options};
+use super::{print_line, registry};
+use crate::cli::UpArgs;
+use crate::config::Config;
+use crate::exit::Status;
+use crate::home::Home;
+use crate::registry_source::RegistrySource;
+
+pub fn run(args: UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
+    let settings = Settings::new(args.data, &args.recipe, &args.registry)?;
+    let chosen = registry::choose(&args.registry, config, home)?;
+    if let Some(reason) = why_train(&settings, &args.recipe, &*chosen.registry, &chosen.model, config, home)? {
+        eprintln!("{reason}");
+        let result = carry_out(&settings, false, config, home)?;
+        if !result.promoted {
+            result.verdict.reasons.iter().for_each(|reason| eprintln!("{reason}"));
+        }
+    }
+    let Some(version) = chosen.registry.alias(&chosen.model, PRODUCTION)? else {
+        anyhow::bail!("no model is in production: the gate did not let the trained one pass (reasons above)");
+    };
+    let bundle = chosen.registry.fetch(&chosen.model, &VersionRef::new(&version.version), &home.bundles())?;
+    let manifest = Bundle::open(&bundle)?.manifest().clone();
+    print_line(&format!("version {} of {} is in production", version.version, chosen.model))?;
+    if let Some(reason) = &manifest.demonstration {
+        print_line(reason)?;
+    }
+    let listen = args.listen.as_ref().unwrap_or(&config.serve.listen);
+    let source = RegistrySource {
+        registry: chosen.registry,
+        model: chosen.model,
+        bundle_cache: home.bundles(),
+        options: predictor_options(&config.serve),
+    };
+    answer(From::Registry(source), listen, &config.serve)
+}
+
+/// Why a model has to be trained first; `None` when the one in production is what was asked for.
+fn why_train(
+    settings: &Settings,
+    recipe: &crate::cli::RecipeArgs,
+    registry: &dyn ModelRegistry,
+    model: &str,
+    config: &Config,
+    home: &Home,
+) -> anyhow::Result<Option<String>> {
+    let Some(version) = registry.alias(model, PRODUCTION)? else {
+        return Ok(Some(format!("no version of {model} is in production: training one")));
+    };
+    // Without --data and --backbone, whatever is in production is served.
+    let tag = |name: &str| version.tags.get(name).map(String::as_str);
+    if let Some(data) = settings.data.as_deref().filter(|data| tag("data_location") != Some(*data)) {
+        return Ok(Some(format!(
+            "version {} was not trained on {data}: training a candidate",
+            version.version
+        )));
+    }
+    if settings.backbone.is_some() {
+        let digest = choose(recipe, config, home)?.backbone.digest;
+        if tag("backbone_digest") != Some(digest.as_str()) {
+            return Ok(Some(format!(
+                "version {} stands on another backbone: training a candidate",
+                version.version
+            )));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,160 @@
+//! Settings: flag > environment (`FISHID_SECTION__KEY`) > `fishid.toml` > default. An unknown key is an
+//! error that names it, because a misspelt setting that is silently ignored costs a night.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use figment::Figment;
+use figment::providers::{Env, Format as _, Toml};
+use serde::Deserialize;
+
+use crate::exit::BlameInput as _;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Which registry and which model in it.
+    pub registry: RegistryConfig,
+    /// The server.
+    pub serve: ServeConfig,
+    /// Training.
+    pub train: TrainConfig,
+}
+
+/// `[registry]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegistryConfig {
+    /// `file:///folder`; default: `$FISHID_HOME/registry`.
+    pub url: Option<String>,
+    /// The model's name.
+    pub model: String,
+}
+
+impl Default for RegistryConfig {
+    fn default() -> Self {
+        Self { url: None, model: "fish-classifier".to_owned() }
+    }
+}
+
+/// `[serve]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServeConfig {
+    /// Address and port.
+    pub listen: String,
+    /// Requests that may wait for the engine; one more is refused with 503.
+    pub queue_capacity: usize,
+    /// A request's time from its arrival to its answer, milliseconds.
+    pub deadline_ms: u64,
+    /// Threads of the engine; default: all cores of this machine.
+    pub threads: Option<usize>,
+    /// Threads that decode photographs; default: all cores of this machine.
+    pub decode_threads: Option<usize>,
+    /// Answers kept in memory.
+    pub cache_entries: u64,
+    /// How long an answer is kept, seconds.
+    pub cache_ttl_s: u64,
+    /// How often the registry is looked at, seconds (1 to 10).
+    pub poll_s: u64,
+    /// How long accepted requests may take after SIGTERM, seconds.
+    pub drain_s: u64,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            queue_capacity: 64,
+            deadline_ms: 5_000,
+            threads: None,
+            decode_threads: None,
+            cache_entries: 10_000,
+            cache_ttl_s: 3_600,
+            poll_s: 5,
+            drain_s: 30,
+        }
+    }
+}
+
+/// `[train]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// An ONNX backbone used when `--backbone` is not given.
+    pub backbone: Option<String>,
+    /// Seed used when `--seed` is not given.
+    pub seed: Option<u64>,
+}
+
+/// Reads the settings; `file` is `--config`, without it `fishid.toml` in the current folder if there.
+pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
+    let mut figment = Figment::new();
+    match file {
+        Some(path) if !path.is_file() => {
+            anyhow::bail!(crate::exit::InputError(format!("--config {}: no such file", path.display())))
+        }
+        Some(path) => figment = figment.merge(Toml::file_exact(path)),
+        None => figment = figment.merge(Toml::file_exact("fishid.toml")),
+    }
+    // Only FISHID_SECTION__KEY is a setting; FISHID_HOME and its like are not.
+    let environment = Env::prefixed("FISHID_").filter(|key| key.as_str().contains("__")).split("__");
+    figment
+        .merge(environment)
+        .extract::<Config>()
+        .map_err(|error| anyhow::anyhow!(explain(&error)))
+        .context("the settings are not acceptable")
+        .blame_input()
+}
+
+/// figment's error as one sentence that names the key, where it came from and what is allowed.
+fn explain(error: &figment::Error) -> String {
+    let from = error.metadata.as_ref().map_or_else(String::new, |metadata| {
+        let source = metadata.source.as_ref().map_or_else(|| metadata.name.to_string(), ToString::to_string);
+        format!(" (in {source})")
+    });
+    let at = if error.path.is_empty() { String::new() } else { format!("{}: ", error.path.join(".")) };
+    format!("{at}{}{from}", error.kind)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// What `text` as fishid.toml gives.
+    fn check(text: &str) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("fishid.toml");
+        std::fs::write(&file, text).unwrap();
+        read(Some(&file)).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn a_file_overrides_a_default() {
+        let config = check("[serve]\nqueue_capacity = 7\n").unwrap();
+        assert_eq!(config.serve.queue_capacity, 7);
+        assert_eq!(config.serve.deadline_ms, 5_000);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        for (text, key) in [("[serve]\nlistn = \"x\"\n", "listn"), ("[servr]\nlisten = \"x\"\n", "servr")] {
+            let error = check(text).unwrap_err();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_names_its_key() {
+        let error = check("[serve]\nqueue_capacity = \"many\"\n").unwrap_err();
+        assert!(error.contains("serve.queue_capacity"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_that_was_asked_for_is_an_error() {
+        let error = read(Some(Path::new("/nowhere/fishid.toml"))).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/fishid.toml"));
+    }
+}

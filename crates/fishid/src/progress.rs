@@ -1,0 +1,106 @@
+//! Progress on a terminal: bars with a rate, one line per finished step. Without a terminal the lines
+//! stay and the bars vanish.
+
+use std::time::{Duration, Instant};
+
+use fishid_pipeline::steps::Watcher;
+use fishid_training::Progress;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// One bar for one piece of work; usable from several threads.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar that starts when it hears of its first unit.
+    pub fn new(label: &str) -> Self {
+        let bar = ProgressBar::new(0);
+        bar.set_style(style());
+        bar.set_prefix(label.to_owned());
+        Self(bar)
+    }
+
+    /// `done` of `total`.
+    pub fn set(&self, done: usize, total: usize) {
+        self.0.set_length(total as u64);
+        self.0.set_position(done as u64);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{prefix:>12} [{bar:30}] {pos}/{len}  {per_sec}  {msg} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
+/// The story of a training run, on standard error.
+#[derive(Default)]
+pub struct Story {
+    bar: Option<ProgressBar>,
+    depth: usize,
+    started: Option<Instant>,
+}
+
+impl Story {
+    /// A story whose steps are parts of a pipeline's step.
+    pub fn nested() -> Self {
+        Self { depth: 1, ..Self::default() }
+    }
+
+    fn line(&mut self, text: &str) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        eprintln!("{:indent$}{text}", "", indent = self.depth * 2);
+    }
+}
+
+impl Progress for Story {
+    fn started(&mut self, _step: &str) {
+        self.started = Some(Instant::now());
+    }
+
+    fn advanced(&mut self, done: usize, total: usize, rate: Option<f64>) {
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new(total as u64);
+            bar.set_style(style());
+            bar
+        });
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+        if let Some(rate) = rate {
+            bar.set_message(format!("{rate:.1} a second"));
+        }
+    }
+
+    fn finished(&mut self, step: &str, summary: &str) {
+        let seconds = self.started.take().map_or(Duration::ZERO, |start| start.elapsed()).as_secs_f64();
+        self.line(&format!("{step}: {summary} ({seconds:.1} s)"));
+    }
+
+    fn warn(&mut self, text: &str) {
+        self.line(&format!("warning: {text}"));
+    }
+}
+
+/// The steps of a pipeline, on standard error.
+pub struct Steps;
+
+impl Watcher for Steps {
+    fn step(&mut self, name: &str, skipped: bool) {
+        if skipped {
+            eprintln!("{name}: unchanged, skipped");
+        } else {
+            eprintln!("{name} …");
+        }
+    }
+
+    fn ended(&mut self, name: &str, seconds: f64, detail: &str) {
+        eprintln!("{name}: {detail} ({seconds:.1} s)");
+    }
+}
