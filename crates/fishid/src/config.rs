@@ -10,6 +10,9 @@ use serde::Deserialize;
 
 use crate::exit::BlameInput as _;
 
+/// Read from the current folder when it is there.
+const SETTINGS_FILE: &str = "fishid.toml";
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -96,7 +99,10 @@ pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
             anyhow::bail!(crate::exit::InputError(format!("--config {}: no such file", path.display())))
         }
         Some(path) => figment = figment.merge(Toml::file_exact(path)),
-        None => figment = figment.merge(Toml::file_exact("fishid.toml")),
+        None if Path::new(SETTINGS_FILE).is_file() => {
+            figment = figment.merge(Toml::file_exact(SETTINGS_FILE));
+        }
+        None => {}
     }
     // Only FISHID_SECTION__KEY is a setting; FISHID_HOME and its like are not.
     let environment = Env::prefixed("FISHID_").filter(|key| key.as_str().contains("__")).split("__");

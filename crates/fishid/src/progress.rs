@@ -42,21 +42,20 @@ fn style() -> ProgressStyle {
 #[derive(Default)]
 pub struct Story {
     bar: Option<ProgressBar>,
-    depth: usize,
+    is_nested: bool,
     started: Option<Instant>,
 }
 
 impl Story {
-    /// A story whose steps are parts of a pipeline's step.
+    /// The story within a pipeline's step, whose end the pipeline tells itself: bars and warnings only.
     pub fn nested() -> Self {
-        Self { depth: 1, ..Self::default() }
+        Self { is_nested: true, ..Self::default() }
     }
 
-    fn line(&mut self, text: &str) {
+    fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        eprintln!("{:indent$}{text}", "", indent = self.depth * 2);
     }
 }
 
@@ -80,11 +79,15 @@ impl Progress for Story {
 
     fn finished(&mut self, step: &str, summary: &str) {
         let seconds = self.started.take().map_or(Duration::ZERO, |start| start.elapsed()).as_secs_f64();
-        self.line(&format!("{step}: {summary} ({seconds:.1} s)"));
+        self.clear();
+        if !self.is_nested {
+            eprintln!("{step}: {summary} ({seconds:.1} s)");
+        }
     }
 
     fn warn(&mut self, text: &str) {
-        self.line(&format!("warning: {text}"));
+        self.clear();
+        eprintln!("warning: {text}");
     }
 }
 
