@@ -83,10 +83,16 @@ impl Iterator for PredictFiles {
     fn next(&mut self) -> Option<AnsweredFile> {
         let (path, answer) = self.awaited.recv().ok()?;
         let (answer, seconds) = answer.recv().unwrap_or_else(|_| {
-            let gone = PredictError::Panicked { message: "its thread is gone".to_owned() };
+            let gone = PredictError::Panicked {
+                message: "its thread is gone".to_owned(),
+            };
             (Err(gone), 0.0)
         });
-        Some(AnsweredFile { path, answer, seconds })
+        Some(AnsweredFile {
+            path,
+            answer,
+            seconds,
+        })
     }
 }
 

@@ -58,7 +58,9 @@ impl App {
             .fallback(routes::not_found)
             .method_not_allowed_fallback(routes::method_not_allowed)
             .layer(CatchPanicLayer::custom(routes::panicked))
-            .layer(from_fn(move |request, next| security::headers(docs_path, request, next)))
+            .layer(from_fn(move |request, next| {
+                security::headers(docs_path, request, next)
+            }))
             .layer(from_fn_with_state(self.clone(), observe::observe))
             .with_state(self)
     }

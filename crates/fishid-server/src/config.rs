@@ -29,7 +29,10 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// The defaults, at this address.
     pub fn listening_on(listen: impl Into<String>) -> Self {
-        Self { listen: listen.into(), ..Self::default() }
+        Self {
+            listen: listen.into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -40,7 +43,7 @@ impl Default for ServerConfig {
             max_photo_bytes: 10 << 20,
             upload_memory_bytes: 256 << 20,
             head_timeout: Duration::from_secs(15),
-            body_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_mins(1),
             body_idle_timeout: Duration::from_secs(10),
             max_connections: 1024,
             ready_grace: Duration::from_millis(500),

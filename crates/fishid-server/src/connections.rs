@@ -35,7 +35,7 @@ pub(crate) struct Ending {
 pub(crate) struct Connections {
     pub(crate) router: Router,
     pub(crate) head_timeout: Duration,
-    pub(crate) max_connections: usize,
+    pub(crate) most_at_once: usize,
     pub(crate) ending: Ending,
     pub(crate) open: TaskTracker,
 }
@@ -43,7 +43,9 @@ pub(crate) struct Connections {
 impl Connections {
     /// Accepts until told to end. The listener is closed when this returns.
     pub(crate) async fn accept(self, listener: TcpListener) {
-        let places = Arc::new(Semaphore::new(self.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+        let places = Arc::new(Semaphore::new(
+            self.most_at_once.clamp(1, Semaphore::MAX_PERMITS),
+        ));
         loop {
             let next = async {
                 // The semaphore is never closed.

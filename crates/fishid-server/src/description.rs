@@ -57,8 +57,18 @@ pub struct ClassDescription {
 
 impl From<&Class> for ClassDescription {
     fn from(class: &Class) -> Self {
-        let Class { slug, latin, ru, en } = class.clone();
-        Self { slug, latin, ru, en }
+        let Class {
+            slug,
+            latin,
+            ru,
+            en,
+        } = class.clone();
+        Self {
+            slug,
+            latin,
+            ru,
+            en,
+        }
     }
 }
 
@@ -128,7 +138,11 @@ impl ModelDescription {
             version: identity.version.clone(),
             digest: identity.digest.clone(),
             demonstration: manifest.demonstration.clone(),
-            classes: manifest.classes.iter().map(ClassDescription::from).collect(),
+            classes: manifest
+                .classes
+                .iter()
+                .map(ClassDescription::from)
+                .collect(),
             confidence_threshold: manifest.calibration.confidence_threshold,
             evaluation: manifest.evaluation.clone(),
             lineage: Lineage {
@@ -160,7 +174,12 @@ impl ModelDescription {
                 precision: options.provider.precision().to_owned(),
                 threads: options.resolved_threads(),
             },
-            extras: predictor.output_names().iter().filter(is_extra).cloned().collect(),
+            extras: predictor
+                .output_names()
+                .iter()
+                .filter(is_extra)
+                .cloned()
+                .collect(),
         }
     }
 }

@@ -15,7 +15,9 @@ pub enum ServerError {
         source: io::Error,
     },
     /// Another program listens there.
-    #[error("{listen} is already in use by another program: stop it, or choose another port with --listen")]
+    #[error(
+        "{listen} is already in use by another program: stop it, or choose another port with --listen"
+    )]
     InUse {
         /// The address.
         listen: String,

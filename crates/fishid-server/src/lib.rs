@@ -1,7 +1,7 @@
-//! The HTTP front: routes, problem documents, OpenAPI, the embedded page.
+//! The HTTP front: routes, problem documents, `OpenAPI`, the embedded page.
 //!
 //! Owns what a client sees: statuses, bodies, headers, limits of the connection. Does not know training,
-//! registries or MLflow: whoever starts it brings a [`fishid_serving::Service`] of [`FishModel`]s.
+//! registries or `MLflow`: whoever starts it brings a [`fishid_serving::Service`] of [`FishModel`]s.
 //! Start at [`serve`]; the routes stand in `app`.
 
 mod app;
@@ -22,7 +22,7 @@ mod signals;
 mod upload;
 
 pub use config::ServerConfig;
-pub use description::{ModelDescription, Lineage};
+pub use description::{Lineage, ModelDescription};
 pub use error::ServerError;
 pub use fishid_serving::metrics::Registry;
 pub use model::{Answer, FishModel};

@@ -1,5 +1,6 @@
 //! Metrics of HTTP itself, and the text of `/metrics`.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,14 +57,22 @@ impl HttpMetrics {
     }
 
     pub(crate) fn count(&self, route: &Arc<str>, method: &'static str, code: u16, took: Duration) {
-        let labels = RequestLabels { route: Arc::clone(route), method, code };
+        let labels = RequestLabels {
+            route: Arc::clone(route),
+            method,
+            code,
+        };
         self.requests.get_or_create(&labels).inc();
-        let label = RouteLabel { route: Arc::clone(route) };
-        self.duration.get_or_create(&label).observe(took.as_secs_f64());
+        let label = RouteLabel {
+            route: Arc::clone(route),
+        };
+        self.duration
+            .get_or_create(&label)
+            .observe(took.as_secs_f64());
     }
 }
 
-/// All metrics as OpenMetrics text.
+/// All metrics as `OpenMetrics` text.
 pub(crate) fn openmetrics_text(registry: &Registry) -> String {
     let mut output = String::new();
     // Writing to a String does not fail; a collector that does leaves its part out.
@@ -86,13 +95,16 @@ pub(crate) fn prometheus_text(openmetrics: &str) -> String {
             help = rest.split_once(' ');
             continue;
         }
-        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' '))
+        if let Some((name, kind)) = line
+            .strip_prefix("# TYPE ")
+            .and_then(|rest| rest.split_once(' '))
         {
+            // Writing to a String does not fail.
             let suffix = if kind == "counter" { "_total" } else { "" };
             if let Some((_, words)) = help.take().filter(|(helped, _)| *helped == name) {
-                output.push_str(&format!("# HELP {name}{suffix} {words}\n"));
+                let _ = writeln!(output, "# HELP {name}{suffix} {words}");
             }
-            output.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
+            let _ = writeln!(output, "# TYPE {name}{suffix} {kind}");
             continue;
         }
         output.push_str(line);
@@ -117,9 +129,15 @@ mod tests {
             "# TYPE fishid_http_request_duration_seconds histogram",
             "fishid_http_request_duration_seconds_count{route=\"/predict\"} 1",
         ] {
-            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
         }
-        assert!(text.contains("# HELP fishid_http_requests_total Requests answered"), "{text}");
+        assert!(
+            text.contains("# HELP fishid_http_requests_total Requests answered"),
+            "{text}"
+        );
         assert!(!text.contains("EOF"), "{text}");
     }
 }

@@ -36,19 +36,28 @@ impl FishModel {
         options: &PredictorOptions,
         version: Option<&str>,
     ) -> Result<Self, PredictError> {
-        Ok(Self::new(Predictor::open_with(bundle_dir, options)?, version))
+        Ok(Self::new(
+            Predictor::open_with(bundle_dir, options)?,
+            version,
+        ))
     }
 
     /// Takes a predictor that is open already.
     pub fn new(predictor: Predictor, version: Option<&str>) -> Self {
         let identity = Identity {
             name: predictor.manifest().model_name.clone(),
-            version: version.unwrap_or_else(|| predictor.digest_version()).to_owned(),
+            version: version
+                .unwrap_or_else(|| predictor.digest_version())
+                .to_owned(),
             digest: predictor.digest().to_owned(),
             precision: predictor.engine_options().provider.precision().to_owned(),
         };
         let description = Arc::new(ModelDescription::new(&predictor, &identity));
-        Self { predictor, identity, description }
+        Self {
+            predictor,
+            identity,
+            description,
+        }
     }
 
     /// What `GET /model` says.
@@ -77,7 +86,10 @@ impl Model for FishModel {
 
     fn infer(&self, input: RgbPhoto) -> Result<Answer, PredictError> {
         let prediction = Arc::new(self.predictor.infer_one(input)?);
-        Ok(Answer { prediction, names: self.predictor.names().clone() })
+        Ok(Answer {
+            prediction,
+            names: self.predictor.names().clone(),
+        })
     }
 
     fn warm_up(&self) -> Result<(), PredictError> {
@@ -105,15 +117,24 @@ impl Model for FishModel {
 
     fn evaluation(&self) -> Vec<Measure> {
         let splits = &self.predictor.manifest().evaluation;
-        splits.iter().flat_map(|(split, numbers)| measures(split, numbers)).collect()
+        splits
+            .iter()
+            .flat_map(|(split, numbers)| measures(split, numbers))
+            .collect()
     }
 }
 
 /// The plain numbers of one split; tables and intervals are not metrics.
 fn measures(split: &str, numbers: &Value) -> Vec<Measure> {
-    let Some(numbers) = numbers.as_object() else { return Vec::new() };
+    let Some(numbers) = numbers.as_object() else {
+        return Vec::new();
+    };
     let measure = |(metric, value): (&String, &Value)| {
-        Some(Measure { metric: metric.clone(), split: split.to_owned(), value: value.as_f64()? })
+        Some(Measure {
+            metric: metric.clone(),
+            split: split.to_owned(),
+            value: value.as_f64()?,
+        })
     };
     numbers.iter().filter_map(measure).collect()
 }
@@ -125,9 +146,14 @@ mod tests {
     #[test]
     fn only_plain_numbers_of_the_evaluation_are_metrics() {
         let numbers = serde_json::json!({"accuracy": 0.5, "n": 10, "accuracy_ci95": [0.4, 0.6], "per_class": {}});
-        let found: Vec<_> =
-            measures("test", &numbers).into_iter().map(|m| (m.metric, m.value)).collect();
-        assert_eq!(found, [("accuracy".to_owned(), 0.5), ("n".to_owned(), 10.0)]);
+        let found: Vec<_> = measures("test", &numbers)
+            .into_iter()
+            .map(|m| (m.metric, m.value))
+            .collect();
+        assert_eq!(
+            found,
+            [("accuracy".to_owned(), 0.5), ("n".to_owned(), 10.0)]
+        );
         assert!(measures("test", &Value::Null).is_empty());
     }
 }

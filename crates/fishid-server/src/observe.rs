@@ -72,7 +72,9 @@ impl Watch {
 
     fn note(&self, code: u16, problem: Option<&Problem>) {
         let took = self.started.elapsed();
-        self.app.metrics.count(&self.route, method_label(&self.method), code, took);
+        self.app
+            .metrics
+            .count(&self.route, method_label(&self.method), code, took);
         let took_ms = took.as_secs_f64() * 1e3;
         let (id, method, path) = (self.id.as_str(), &self.method, self.path.as_str());
         let detail = problem.map(Problem::detail);
@@ -134,7 +136,10 @@ mod tests {
     #[track_caller]
     fn check(sent: &str, is_taken: bool) {
         let mut headers = HeaderMap::new();
-        headers.insert(REQUEST_ID, HeaderValue::from_bytes(sent.as_bytes()).unwrap());
+        headers.insert(
+            REQUEST_ID,
+            HeaderValue::from_bytes(sent.as_bytes()).unwrap(),
+        );
         assert_eq!(client_id(&headers).as_deref(), is_taken.then_some(sent));
     }
 

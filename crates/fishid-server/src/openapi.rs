@@ -18,11 +18,17 @@ const DOCS_PATH: &str = "/docs";
         description = "Names the species of a fish on a photograph.",
         license(name = "MIT", identifier = "MIT")
     ),
-    paths(routes::predict, routes::health, routes::ready, routes::model, routes::metrics)
+    paths(
+        routes::predict,
+        routes::health,
+        routes::ready,
+        routes::model,
+        routes::metrics
+    )
 )]
 struct Document;
 
-/// The OpenAPI document, pretty, ending in a newline.
+/// The `OpenAPI` document, pretty, ending in a newline.
 pub fn openapi_json() -> String {
     let mut text = match Document::openapi().to_pretty_json() {
         Ok(text) => text,

@@ -57,9 +57,14 @@ pub(crate) async fn index(request: Request) -> Response {
 }
 
 fn part(name: &str, request: &Request) -> Response {
-    let Some(file) = Parts::get(name) else { return missing_part().into_response() };
+    let Some(file) = Parts::get(name) else {
+        return missing_part().into_response();
+    };
     let tag = entity_tag(&file);
-    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let known = request
+        .headers()
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
     let is_known = known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag));
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
@@ -67,7 +72,10 @@ fn part(name: &str, request: &Request) -> Response {
         Body::from(file.data.into_owned()).into_response()
     };
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(content_type(name)),
+    );
     // The names carry no version, so a browser has to ask each time; mostly it is told 304.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -119,7 +127,10 @@ fn what_is_missing<N: AsRef<str>>(names: impl Iterator<Item = N>) -> Option<&'st
 /// Logged once when the server starts.
 pub(crate) fn warn_if_incomplete() {
     if let Some(missing) = what_is_missing(Parts::iter()) {
-        tracing::warn!(missing, "this build has no page; run make setup and build again");
+        tracing::warn!(
+            missing,
+            "this build has no page; run make setup and build again"
+        );
     }
 }
 
@@ -130,7 +141,10 @@ fn incomplete(missing: &str) -> Response {
          <p>The program was compiled without {missing}. Run <code>make setup</code> and build again. \
          The interface works all the same: see <a href=\"/docs\">/docs</a>.</p></html>\n"
     );
-    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
     (StatusCode::SERVICE_UNAVAILABLE, headers, text).into_response()
 }
 

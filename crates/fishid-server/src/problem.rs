@@ -59,41 +59,63 @@ impl Kind {
             Self::BrokenForm => ("broken-form", StatusCode::BAD_REQUEST, "Broken form"),
             Self::BadQuery => ("bad-query", StatusCode::BAD_REQUEST, "Unknown query value"),
             Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "Not found"),
-            Self::MethodNotAllowed => {
-                ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
-            }
-            Self::UploadTimeout => {
-                ("upload-timeout", StatusCode::REQUEST_TIMEOUT, "Upload took too long")
-            }
-            Self::TooLarge => {
-                ("too-large", StatusCode::PAYLOAD_TOO_LARGE, "Photograph too large")
-            }
+            Self::MethodNotAllowed => (
+                "method-not-allowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Method not allowed",
+            ),
+            Self::UploadTimeout => (
+                "upload-timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "Upload took too long",
+            ),
+            Self::TooLarge => (
+                "too-large",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "Photograph too large",
+            ),
             Self::UnsupportedMediaType => (
                 "unsupported-media-type",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Unsupported media type",
             ),
-            Self::NotAPhotograph => {
-                ("not-a-photograph", StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not a photograph")
-            }
-            Self::BrokenPhotograph => {
-                ("broken-photograph", StatusCode::UNPROCESSABLE_ENTITY, "Broken photograph")
-            }
-            Self::TooSmall => {
-                ("too-small", StatusCode::UNPROCESSABLE_ENTITY, "Photograph too small")
-            }
-            Self::TooManyPixels => {
-                ("too-many-pixels", StatusCode::UNPROCESSABLE_ENTITY, "Too many pixels")
-            }
-            Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+            Self::NotAPhotograph => (
+                "not-a-photograph",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Not a photograph",
+            ),
+            Self::BrokenPhotograph => (
+                "broken-photograph",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Broken photograph",
+            ),
+            Self::TooSmall => (
+                "too-small",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Photograph too small",
+            ),
+            Self::TooManyPixels => (
+                "too-many-pixels",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Too many pixels",
+            ),
+            Self::Internal => (
+                "internal",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Internal error",
+            ),
             Self::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE, "Overloaded"),
             Self::NoModel => ("no-model", StatusCode::SERVICE_UNAVAILABLE, "No model"),
-            Self::ShuttingDown => {
-                ("shutting-down", StatusCode::SERVICE_UNAVAILABLE, "Shutting down")
-            }
-            Self::DeadlineExceeded => {
-                ("deadline-exceeded", StatusCode::GATEWAY_TIMEOUT, "No answer in time")
-            }
+            Self::ShuttingDown => (
+                "shutting-down",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Shutting down",
+            ),
+            Self::DeadlineExceeded => (
+                "deadline-exceeded",
+                StatusCode::GATEWAY_TIMEOUT,
+                "No answer in time",
+            ),
         }
     }
 
@@ -135,7 +157,12 @@ pub(crate) struct ProblemDocument {
 impl Problem {
     /// `detail` is read by the client.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), retry_after: None, log: None }
+        Self {
+            kind,
+            detail: detail.into(),
+            retry_after: None,
+            log: None,
+        }
     }
 
     /// Our own fault; the client learns nothing but that, the log learns `cause`.

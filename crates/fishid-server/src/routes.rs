@@ -50,6 +50,7 @@ pub(crate) struct Ready {
 /// Name the fish on a photograph.
 #[utoipa::path(
     post,
+    tag = "photographs",
     path = "/predict",
     params(("lang" = Option<String>, Query, description = "Language of the labels: `ru` (default) or `en`", example = "en")),
     request_body(
@@ -89,32 +90,46 @@ pub(crate) async fn predict(
         model_version: served.identity.version.clone(),
         cached: served.cached,
     };
-    let reply = served.answer.prediction.reply(&served.answer.names, circumstances);
+    let reply = served
+        .answer
+        .prediction
+        .reply(&served.answer.names, circumstances);
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(reply)))
 }
 
 fn language(uri: &Uri) -> Result<Language, Problem> {
-    let Query(query) = Query::<PredictQuery>::try_from_uri(uri)
-        .map_err(|_| Problem::new(Kind::BadQuery, "The query cannot be read; use ?lang=ru or ?lang=en."))?;
+    let Query(query) = Query::<PredictQuery>::try_from_uri(uri).map_err(|_| {
+        Problem::new(
+            Kind::BadQuery,
+            "The query cannot be read; use ?lang=ru or ?lang=en.",
+        )
+    })?;
     match query.lang {
         None => Ok(Language::default()),
         Some(lang) => lang.parse().map_err(|_| {
             let lang: String = lang.chars().take(20).collect();
-            Problem::new(Kind::BadQuery, format!("`lang` is `{lang}`, but it must be `ru` or `en`."))
+            Problem::new(
+                Kind::BadQuery,
+                format!("`lang` is `{lang}`, but it must be `ru` or `en`."),
+            )
         }),
     }
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = "/health", responses((status = 200, description = "It lives", body = Health)))]
+#[utoipa::path(get, tag = "state", path = "/health", responses((status = 200, description = "It lives", body = Health)))]
 pub(crate) async fn health(State(app): State<App>) -> impl IntoResponse {
     let model_loaded = app.service.current().is_some();
-    fresh(Json(Health { status: "healthy", model_loaded }))
+    fresh(Json(Health {
+        status: "healthy",
+        model_loaded,
+    }))
 }
 
 /// Whether requests should be sent here.
 #[utoipa::path(
     get,
+    tag = "state",
     path = "/ready",
     responses(
         (status = 200, description = "A model has answered its warm-up", body = Ready),
@@ -127,12 +142,16 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<impl IntoResponse, P
     }
     let loaded = app.service.current().ok_or_else(Problem::no_model)?;
     let model_version = loaded.identity.version.clone();
-    Ok(fresh(Json(Ready { status: "ready", model_version })))
+    Ok(fresh(Json(Ready {
+        status: "ready",
+        model_version,
+    })))
 }
 
 /// The model that answers now.
 #[utoipa::path(
     get,
+    tag = "state",
     path = "/model",
     responses(
         (status = 200, description = "Classes, evaluation, lineage, engine", body = ModelDescription),
@@ -148,21 +167,31 @@ pub(crate) async fn model(State(app): State<App>) -> Result<impl IntoResponse, P
 /// Metrics in Prometheus' text format, or `OpenMetrics` where the client accepts it.
 #[utoipa::path(
     get,
+    tag = "state",
     path = "/metrics",
     responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn metrics(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {
     let text = openmetrics_text(&app.registry);
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     if accept.contains("application/openmetrics-text") {
         ([(header::CONTENT_TYPE, OPENMETRICS_TEXT)], text)
     } else {
-        ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], prometheus_text(&text))
+        (
+            [(header::CONTENT_TYPE, PROMETHEUS_TEXT)],
+            prometheus_text(&text),
+        )
     }
 }
 
 pub(crate) async fn openapi() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], openapi::openapi_json())
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        openapi::openapi_json(),
+    )
 }
 
 pub(crate) async fn not_found(uri: Uri) -> Problem {
@@ -170,7 +199,10 @@ pub(crate) async fn not_found(uri: Uri) -> Problem {
         return page::missing_part();
     }
     let path: String = uri.path().chars().take(100).collect();
-    Problem::new(Kind::NotFound, format!("There is nothing at {path}; GET /docs lists what there is."))
+    Problem::new(
+        Kind::NotFound,
+        format!("There is nothing at {path}; GET /docs lists what there is."),
+    )
 }
 
 /// The router adds the `Allow` header to either reply.
@@ -184,6 +216,8 @@ pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
     Problem::new(Kind::MethodNotAllowed, detail).into_response()
 }
 
+/// The signature is the layer's.
+#[allow(clippy::needless_pass_by_value)]
 pub(crate) fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
     let message = payload
         .downcast_ref::<&str>()

@@ -70,12 +70,22 @@ async fn bind(listen: &str) -> Result<TcpListener, ServerError> {
     let listen_owned = || listen.to_owned();
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen)
         .await
-        .map_err(|source| ServerError::Address { listen: listen_owned(), source })?
+        .map_err(|source| ServerError::Address {
+            listen: listen_owned(),
+            source,
+        })?
         .collect();
-    TcpListener::bind(addresses.as_slice()).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => ServerError::InUse { listen: listen_owned() },
-        _ => ServerError::Bind { listen: listen_owned(), source },
-    })
+    TcpListener::bind(addresses.as_slice())
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => ServerError::InUse {
+                listen: listen_owned(),
+            },
+            _ => ServerError::Bind {
+                listen: listen_owned(),
+                source,
+            },
+        })
 }
 
 async fn live(
@@ -90,7 +100,7 @@ async fn live(
     let open = TaskTracker::new();
     let connections = Connections {
         head_timeout: config.head_timeout,
-        max_connections: config.max_connections,
+        most_at_once: config.max_connections,
         ending: ending.clone(),
         open: open.clone(),
         router: App::new(config, service.clone(), registry).router(),
@@ -116,7 +126,11 @@ async fn live(
     if n_cut == 0 {
         tracing::info!("drained");
     } else {
-        tracing::warn!(n_cut, drain_timeout_s = drain_timeout.as_secs(), "cut off what took too long");
+        tracing::warn!(
+            n_cut,
+            drain_timeout_s = drain_timeout.as_secs(),
+            "cut off what took too long"
+        );
     }
     Drained { n_cut }
 }

@@ -70,10 +70,16 @@ impl Upload {
     /// read and thrown away, since a client that still writes would never see the reply.
     pub(crate) async fn receive(mut self) -> Result<Received, Problem> {
         match self.read().await {
-            Ok(photo) => Ok(Received { photo, _claim: self.claim }),
+            Ok(photo) => Ok(Received {
+                photo,
+                _claim: self.claim,
+            }),
             Err(problem) => {
                 self.discard().await;
-                Err(self.watch.ended().map_or(problem, |ended| self.ended_early(ended)))
+                Err(self
+                    .watch
+                    .ended()
+                    .map_or(problem, |ended| self.ended_early(ended)))
             }
         }
     }
@@ -115,7 +121,14 @@ impl Upload {
             .headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .map(|value| value.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
+            .map(|value| {
+                value
+                    .split(';')
+                    .next()
+                    .unwrap_or("")
+                    .trim()
+                    .to_ascii_lowercase()
+            });
         if self.is_empty {
             return Err(no_photograph());
         }
@@ -123,7 +136,10 @@ impl Upload {
             Some("multipart/form-data") => FORM_OVERHEAD_BYTES,
             _ => 0,
         };
-        if self.announced.is_some_and(|bytes| bytes > self.max_photo_bytes as u64 + overhead) {
+        if self
+            .announced
+            .is_some_and(|bytes| bytes > self.max_photo_bytes as u64 + overhead)
+        {
             return Err(self.too_large());
         }
         match media_type.as_deref() {
@@ -155,7 +171,9 @@ impl Upload {
 
     async fn read_raw(&mut self) -> Result<Photo, Problem> {
         let mut reader = self.reader();
-        let Some(body) = self.body.take() else { return Err(no_photograph()) };
+        let Some(body) = self.body.take() else {
+            return Err(no_photograph());
+        };
         let mut chunks = body.into_data_stream();
         while let Some(chunk) = chunks.next().await {
             // Why it ended early is known to the watch.
@@ -165,7 +183,11 @@ impl Upload {
                 return Err(problem);
             }
         }
-        if reader.is_empty() { Err(no_photograph()) } else { Ok(reader.finish()) }
+        if reader.is_empty() {
+            Err(no_photograph())
+        } else {
+            Ok(reader.finish())
+        }
     }
 
     async fn read_form(&mut self) -> Result<Photo, Problem> {
@@ -173,8 +195,9 @@ impl Upload {
         *request.headers_mut() = self.headers.clone();
         // The watch counts instead.
         axum::extract::DefaultBodyLimit::disable().apply(&mut request);
-        let mut form =
-            Multipart::from_request(request, &()).await.map_err(|_| broken_form())?;
+        let mut form = Multipart::from_request(request, &())
+            .await
+            .map_err(|_| broken_form())?;
         let result = self.read_fields(&mut form).await;
         if result.is_err() {
             // The parser holds the body; reading on through it throws the rest away.
@@ -190,7 +213,8 @@ impl Upload {
                 continue;
             }
             if photo.is_some() {
-                let detail = "The form has more than one field `file`; send one photograph per request.";
+                let detail =
+                    "The form has more than one field `file`; send one photograph per request.";
                 return Err(Problem::new(Kind::BrokenForm, detail));
             }
             // A browser sends an empty field without a name when nothing was chosen.

@@ -39,7 +39,7 @@ impl Default for CacheConfig {
         Self {
             max_entries: 20_000,
             max_bytes: 64 << 20,
-            time_to_live: Duration::from_secs(60 * 60),
+            time_to_live: Duration::from_hours(1),
         }
     }
 }

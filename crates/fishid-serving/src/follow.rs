@@ -14,7 +14,7 @@ use crate::service::Service;
 
 /// A version that failed is left alone this long, then twice as long, up to [`LONGEST_BACK_OFF`].
 const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(10 * 60);
+const LONGEST_BACK_OFF: Duration = Duration::from_mins(10);
 
 /// What one look at the source came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,9 +101,8 @@ impl<S: ModelSource> Follower<S> {
         let model = contain(|| self.source.load(tag))
             .unwrap_or_else(|message| Err(message.into()))
             .inspect_err(|_| {
-                self.service
-                    .metrics()
-                    .count_reload(ReloadResult::LoadFailed)
+                let metrics = self.service.metrics();
+                metrics.count_reload(ReloadResult::LoadFailed);
             })?;
         // The install counts its own result.
         Ok(self.service.install(model)?)

@@ -53,20 +53,35 @@ const HEAVY: &[(&str, &[&str])] = &[
 fn normal_dependencies() -> BTreeMap<String, Vec<String>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     packages
         .iter()
         .map(|package| {
             let names = package["dependencies"].as_array().unwrap();
-            let normal = names.iter().filter(|dependency| dependency["kind"].is_null());
+            let normal = names
+                .iter()
+                .filter(|dependency| dependency["kind"].is_null());
             let names = normal.map(|dependency| dependency["name"].as_str().unwrap().to_owned());
-            (package["name"].as_str().unwrap().to_owned(), names.collect())
+            (
+                package["name"].as_str().unwrap().to_owned(),
+                names.collect(),
+            )
         })
         .collect()
 }
@@ -80,9 +95,13 @@ fn arrows_between_rooms_point_down() {
         if OUTSIDE.contains(&room.as_str()) {
             continue;
         }
-        let level = levels.get(room.as_str()).unwrap_or_else(|| panic!("{room} has no level here"));
+        let level = levels
+            .get(room.as_str())
+            .unwrap_or_else(|| panic!("{room} has no level here"));
         for dependency in dependencies.iter().filter(|name| rooms.contains_key(*name)) {
-            let down = levels.get(dependency.as_str()).is_some_and(|below| below < level);
+            let down = levels
+                .get(dependency.as_str())
+                .is_some_and(|below| below < level);
             if !down || FORBIDDEN.contains(&(room.as_str(), dependency.as_str())) {
                 wrong.push(format!("{room} → {dependency}"));
             }
@@ -94,17 +113,28 @@ fn arrows_between_rooms_point_down() {
 #[test]
 fn every_room_of_the_map_exists() {
     let rooms = normal_dependencies();
-    let missing: Vec<_> = LEVELS.iter().filter(|(room, _)| !rooms.contains_key(*room)).collect();
-    assert!(missing.is_empty(), "rooms on the map that are not in the workspace: {missing:?}");
+    let missing: Vec<_> = LEVELS
+        .iter()
+        .filter(|(room, _)| !rooms.contains_key(*room))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "rooms on the map that are not in the workspace: {missing:?}"
+    );
 }
 
 #[test]
 fn heavy_dependencies_stay_in_their_rooms() {
     let rooms = normal_dependencies();
     for (heavy, allowed) in HEAVY {
-        let owners = rooms.iter().filter(|(_, names)| names.iter().any(|name| name == heavy));
+        let owners = rooms
+            .iter()
+            .filter(|(_, names)| names.iter().any(|name| name == heavy));
         for (room, _) in owners {
-            assert!(allowed.contains(&room.as_str()), "{room} depends on {heavy}");
+            assert!(
+                allowed.contains(&room.as_str()),
+                "{room} depends on {heavy}"
+            );
         }
     }
 }

@@ -50,7 +50,8 @@ impl From<&PhotoError> for Problem {
 
 impl Problem {
     pub(crate) fn overloaded(retry_after: Duration) -> Self {
-        let detail = "The server has more photographs than it can answer now; try again in a moment.";
+        let detail =
+            "The server has more photographs than it can answer now; try again in a moment.";
         Self::new(Kind::Overloaded, detail).retry_after(retry_after)
     }
 
@@ -68,7 +69,9 @@ impl Problem {
 /// Libraries' messages begin small and end open; a client reads a sentence.
 fn sentence(message: &str) -> String {
     let mut letters = message.chars();
-    let Some(first) = letters.next() else { return String::new() };
+    let Some(first) = letters.next() else {
+        return String::new();
+    };
     let mut sentence: String = first.to_uppercase().chain(letters).collect();
     if !sentence.ends_with('.') {
         sentence.push('.');
@@ -84,7 +87,10 @@ mod tests {
     #[track_caller]
     fn check(error: ServeError<PredictError>, kind: Kind, status: u16) {
         let problem = Problem::from(error);
-        assert_eq!((problem.kind(), problem.kind().status().as_u16()), (kind, status));
+        assert_eq!(
+            (problem.kind(), problem.kind().status().as_u16()),
+            (kind, status)
+        );
         assert!(problem.detail().ends_with('.'), "{}", problem.detail());
     }
 
@@ -95,23 +101,50 @@ mod tests {
     #[test]
     fn every_error_of_the_service_has_its_status() {
         let second = Duration::from_secs(1);
-        check(ServeError::QueueFull { accepted: 1, retry_after: second }, Kind::Overloaded, 503);
-        check(ServeError::DeadlineExceeded { deadline: second }, Kind::DeadlineExceeded, 504);
+        check(
+            ServeError::QueueFull {
+                accepted: 1,
+                retry_after: second,
+            },
+            Kind::Overloaded,
+            503,
+        );
+        check(
+            ServeError::DeadlineExceeded { deadline: second },
+            Kind::DeadlineExceeded,
+            504,
+        );
         check(ServeError::NoModel, Kind::NoModel, 503);
         check(ServeError::Draining, Kind::ShuttingDown, 503);
         check(refused(PhotoError::Empty), Kind::BrokenPhotograph, 422);
-        check(refused(PhotoError::NotAPhotograph), Kind::NotAPhotograph, 415);
-        let small = PhotoError::TooSmall { width: 1, height: 1, min_side: 16 };
+        check(
+            refused(PhotoError::NotAPhotograph),
+            Kind::NotAPhotograph,
+            415,
+        );
+        let small = PhotoError::TooSmall {
+            width: 1,
+            height: 1,
+            min_side: 16,
+        };
         check(refused(small), Kind::TooSmall, 422);
-        let huge = PhotoError::TooManyPixels { width: 9, height: 9, limit: 50 };
+        let huge = PhotoError::TooManyPixels {
+            width: 9,
+            height: 9,
+            limit: 50,
+        };
         check(refused(huge), Kind::TooManyPixels, 422);
-        let broken = PhotoError::Broken { reason: "it ends".to_owned() };
+        let broken = PhotoError::Broken {
+            reason: "it ends".to_owned(),
+        };
         check(refused(broken), Kind::BrokenPhotograph, 422);
     }
 
     #[test]
     fn what_went_wrong_inside_stays_inside() {
-        let error = PredictError::BadOutput { reason: "NaN at node 7".to_owned() };
+        let error = PredictError::BadOutput {
+            reason: "NaN at node 7".to_owned(),
+        };
         let problem = Problem::from(ServeError::Failed(Arc::new(error)));
         assert_eq!(problem.kind(), Kind::Internal);
         assert!(!problem.detail().contains("node 7"), "{}", problem.detail());

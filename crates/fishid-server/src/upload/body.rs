@@ -90,7 +90,11 @@ async fn next(reading: &mut Reading) -> Option<Result<Bytes, std::io::Error>> {
         Ok(Some(Err(_))) => return Some(Err(reading.watch.end(Ended::Cut))),
         Ok(Some(Ok(chunk))) => chunk,
     };
-    let seen = reading.watch.0.seen.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+    let seen = reading
+        .watch
+        .0
+        .seen
+        .fetch_add(chunk.len() as u64, Ordering::Relaxed);
     if seen + chunk.len() as u64 > reading.config.max_bytes {
         return Some(Err(reading.watch.end(Ended::TooMuch)));
     }
@@ -117,7 +121,10 @@ mod tests {
     async fn a_body_that_pauses_or_crawls_is_given_up() {
         let config = ServerConfig::default();
         let silent = futures::stream::pending::<Result<Bytes, std::io::Error>>();
-        assert_eq!(read(Body::from_stream(silent), &config).await, (0, Some(Ended::TimedOut)));
+        assert_eq!(
+            read(Body::from_stream(silent), &config).await,
+            (0, Some(Ended::TimedOut))
+        );
 
         let crawling = futures::stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_secs(9)).await;
@@ -131,16 +138,29 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_on_for_a_while_and_then_no_more() {
-        let config = ServerConfig { max_photo_bytes: 10, ..ServerConfig::default() };
+        let config = ServerConfig {
+            max_photo_bytes: 10,
+            ..ServerConfig::default()
+        };
         assert_eq!(read(Body::from(vec![0; 80]), &config).await, (80, None));
-        let endless = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[0; 7])));
-        assert_eq!(read(Body::from_stream(endless), &config).await, (77, Some(Ended::TooMuch)));
+        let endless =
+            futures::stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[0; 7])));
+        assert_eq!(
+            read(Body::from_stream(endless), &config).await,
+            (77, Some(Ended::TooMuch))
+        );
     }
 
     #[tokio::test]
     async fn a_body_cut_off_is_told_from_one_that_ends() {
-        let broken = futures::stream::iter([Ok(Bytes::from_static(b"abc")), Err(std::io::Error::other("reset"))]);
+        let broken = futures::stream::iter([
+            Ok(Bytes::from_static(b"abc")),
+            Err(std::io::Error::other("reset")),
+        ]);
         let config = ServerConfig::default();
-        assert_eq!(read(Body::from_stream(broken), &config).await, (3, Some(Ended::Cut)));
+        assert_eq!(
+            read(Body::from_stream(broken), &config).await,
+            (3, Some(Ended::Cut))
+        );
     }
 }

@@ -19,12 +19,18 @@ pub(crate) struct Claim {
 
 impl Claim {
     pub(crate) fn new(memory: &Arc<Semaphore>) -> Self {
-        Self { memory: Arc::clone(memory), held: None }
+        Self {
+            memory: Arc::clone(memory),
+            held: None,
+        }
     }
 
     /// Claims up to `n_bytes` in all, as they arrive: what was only announced claims nothing.
     pub(crate) fn grow_to(&mut self, n_bytes: usize) -> Result<(), Problem> {
-        let n_held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let n_held = self
+            .held
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
         let n_more = n_bytes.div_ceil(UPLOAD_BLOCK_BYTES).saturating_sub(n_held);
         if n_more == 0 {
             return Ok(());

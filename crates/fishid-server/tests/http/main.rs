@@ -1,0 +1,9 @@
+//! The server over real TCP, with a tiny model in the real engine.
+#![allow(clippy::unwrap_used)]
+
+mod harness;
+mod life;
+mod page;
+mod predict;
+mod problems;
+mod raw;

@@ -1,0 +1,156 @@
+//! Clients that no library would write: too slow, too much, gone too soon.
+
+use std::time::Duration;
+
+use fishid_server::ServerConfig;
+use fishid_serving::ServingConfig;
+use fishid_testing::jpeg;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::{GREEN, Server, settings};
+
+async fn connect(server: &Server) -> TcpStream {
+    TcpStream::connect(server.address).await.unwrap()
+}
+
+/// Everything until the server closes the connection.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    // A reset after the reply is as good as an end.
+    let _ = stream.read_to_end(&mut bytes).await;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn head(length: usize) -> String {
+    format!(
+        "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: image/jpeg\r\ncontent-length: {length}\r\nconnection: close\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_request_head_that_never_ends_is_hung_up_on() {
+    let config = ServerConfig {
+        head_timeout: Duration::from_millis(200),
+        ..settings()
+    };
+    let server = Server::start_with(config, ServingConfig::default()).await;
+    let mut stream = connect(&server).await;
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nx-slow: ")
+        .await
+        .unwrap();
+    let reply = tokio::time::timeout(Duration::from_secs(10), rest(&mut stream))
+        .await
+        .unwrap();
+    assert!(!reply.contains("200 OK"), "{reply}");
+}
+
+#[tokio::test]
+async fn a_photograph_that_stops_coming_is_a_408() {
+    let config = ServerConfig {
+        body_idle_timeout: Duration::from_millis(200),
+        ..settings()
+    };
+    let server = Server::start_with(config, ServingConfig::default()).await;
+    let mut stream = connect(&server).await;
+    stream
+        .write_all(format!("{}\r\nhalf", head(1000)).as_bytes())
+        .await
+        .unwrap();
+    let reply = tokio::time::timeout(Duration::from_secs(10), rest(&mut stream))
+        .await
+        .unwrap();
+    assert!(reply.starts_with("HTTP/1.1 408 "), "{reply}");
+    assert!(
+        reply.contains("urn:fishid:problem:upload-timeout"),
+        "{reply}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_asks_first_is_told_before_it_sends() {
+    let server = Server::start().await;
+    let mut stream = connect(&server).await;
+    let request = format!("{}expect: 100-continue\r\n\r\n", head(50 << 20));
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let reply = tokio::time::timeout(Duration::from_secs(10), rest(&mut stream))
+        .await
+        .unwrap();
+    assert!(reply.starts_with("HTTP/1.1 413 "), "{reply}");
+
+    let photo = jpeg(64, 48, GREEN);
+    let mut stream = connect(&server).await;
+    let request = format!("{}expect: 100-continue\r\n\r\n", head(photo.len()));
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut go = [0; 25];
+    stream.read_exact(&mut go).await.unwrap();
+    assert_eq!(&go, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&photo).await.unwrap();
+    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_client_that_writes_too_much_still_reads_its_reply() {
+    let server = Server::start().await;
+    let mut stream = connect(&server).await;
+    // Without a length: only counting can tell.
+    let chunked = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: image/jpeg\r\n\
+                   transfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+    stream.write_all(chunked.as_bytes()).await.unwrap();
+    let chunk = vec![b'x'; 1 << 20];
+    for _ in 0..30 {
+        stream.write_all(b"100000\r\n").await.unwrap();
+        stream.write_all(&chunk).await.unwrap();
+        stream.write_all(b"\r\n").await.unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    let reply = rest(&mut stream).await;
+    assert!(reply.starts_with("HTTP/1.1 413 "), "{reply}");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_counted_and_harms_nobody() {
+    let server = Server::start().await;
+    let mut stream = connect(&server).await;
+    stream
+        .write_all(format!("{}\r\nhalf", head(1000)).as_bytes())
+        .await
+        .unwrap();
+    drop(stream);
+    let left = "fishid_http_requests_total{route=\"/predict\",method=\"POST\",code=\"";
+    let mut text = String::new();
+    for _ in 0..200 {
+        text = server.metrics().await;
+        if text.contains(left) {
+            break;
+        }
+    }
+    assert!(
+        text.contains(&format!("{left}499\"}} 1")) || text.contains(&format!("{left}400\"}} 1")),
+        "{text}"
+    );
+    assert_eq!(
+        server
+            .predict("/predict", jpeg(64, 48, GREEN))
+            .await
+            .status(),
+        200
+    );
+}
+
+#[tokio::test]
+async fn one_connection_serves_many_requests() {
+    let server = Server::start().await;
+    let mut stream = connect(&server).await;
+    let one = "GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+    let last = "GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream
+        .write_all(format!("{one}{one}{last}").as_bytes())
+        .await
+        .unwrap();
+    assert_eq!(
+        rest(&mut stream).await.matches("HTTP/1.1 200 OK").count(),
+        3
+    );
+}
