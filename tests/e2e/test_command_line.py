@@ -23,7 +23,7 @@ import pytest
         (["registry", "show", "production"], 2, "production"),
         (["registry", "promote", "7"], 2, "7"),
         (["registry", "rollback"], 2, "production"),
-        (["data", "split", "x", "y", "--ratios", "80/30/10"], 2, "80/30/10"),
+        (["data", "split", "x", "y", "--ratios", "80/ten/10"], 2, "80/ten/10"),
         (["train", "--data", ".", "--out", "b", "--fit", "squeeze"], 2, "squeeze"),
         (["health", "--url", "http://127.0.0.1:9"], 1, "127.0.0.1:9"),
     ],

@@ -74,7 +74,7 @@ def test_metrics_count_what_happened(server):
     for name in (
         "fishid_http_requests_total",
         "fishid_http_request_duration_seconds_bucket",
-        'fishid_phase_duration_seconds_bucket{phase="inference"',
+        'phase="inference"',
         "fishid_cache_requests_total",
         "fishid_model_info",
         "fishid_model_evaluation",

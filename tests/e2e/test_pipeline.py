@@ -1,6 +1,7 @@
 """`fishid pipeline run` and `fishid up`: steps, skipping, resuming, the gate."""
 
 import json
+import shutil
 import signal
 import time
 
@@ -18,27 +19,43 @@ def statuses(record):
     return {step["name"]: step["status"] for step in record["steps"]}
 
 
-def test_a_run_promotes_a_first_model_and_a_second_run_does_nothing_again(fishid, small_fish):
-    first = fishid.ok("pipeline", "run", "--data", small_fish, "--json").json()
+def test_a_run_promotes_a_first_model_and_a_second_run_does_nothing_again(fishid, small_fish, tmp_path):
+    folder = tmp_path / "fish"
+    shutil.copytree(small_fish, folder, copy_function=shutil.copy2)
+    first = fishid.ok("pipeline", "run", "--data", folder, "--json").json()
     assert first["promoted"] is True
     (record,) = run_records(fishid)
     assert [step["name"] for step in record["steps"]] == STEPS
     assert set(statuses(record).values()) == {"done"}
 
-    second = fishid.ok("pipeline", "run", "--data", small_fish, "--json").json()
+    second = fishid.ok("pipeline", "run", "--data", folder, "--json").json()
     assert second["version"] == first["version"]
     again = statuses(run_records(fishid)[-1])
     assert {again[name] for name in ("validate", "split", "embed", "train", "evaluate")} == {"skipped"}
 
-    # One more photograph: everything that depends on the photographs is done again.
-    photo = next(small_fish.glob("*/*.jpg"))
-    extra = photo.with_name("one_more.jpg")
-    extra.write_bytes(photo.read_bytes() + b"\0")
-    try:
-        fishid("pipeline", "run", "--data", small_fish)
-        assert statuses(run_records(fishid)[-1])["validate"] == "done"
-    finally:
-        extra.unlink()
+    # One more photograph, of a fish that is there already: the photographs are read again.
+    photo = next(folder.glob("*/*.jpg"))
+    photo.with_name("one_more.jpg").write_bytes(photo.read_bytes() + b"\0")
+    manifest = folder / "manifest.csv"
+    row = next(line for line in manifest.read_text().splitlines() if photo.name in line)
+    manifest.write_text(manifest.read_text() + row.replace(photo.name, "one_more.jpg") + "\n")
+    fishid.ok("pipeline", "run", "--data", folder)
+    third = statuses(run_records(fishid)[-1])
+    assert {third[name] for name in ("validate", "split", "embed", "train", "evaluate")} == {"done"}
+
+
+def test_photographs_that_contradict_each_other_stop_the_run_and_are_named(fishid, small_fish, tmp_path):
+    folder = tmp_path / "fish"
+    shutil.copytree(small_fish, folder)
+    first, second, *_ = sorted(path for path in folder.iterdir() if path.is_dir())
+    twin = second / "twin.jpg"
+    shutil.copy(next(first.glob("*.jpg")), twin)
+    with (folder / "manifest.csv").open("a") as manifest:
+        manifest.write(f"{second.name}/twin.jpg,{second.name},twin\n")
+    outcome = fishid("pipeline", "run", "--data", folder)
+    assert outcome.status == 2
+    assert "twin.jpg" in outcome.err
+    assert fishid.ok("registry", "list", "--json").json() == []
 
 
 def test_an_interrupted_run_is_resumed_with_its_settings(fishid, small_fish):
@@ -89,8 +106,6 @@ def test_up_demonstrates_and_says_so_and_the_second_start_trains_nothing(
 
 
 def test_real_photographs_replace_the_demonstration(demonstration_home, tmp_path, serve, real_data):
-    import shutil
-
     from conftest import Fishid
 
     shutil.copytree(demonstration_home, tmp_path / "home")

@@ -14,6 +14,9 @@ use crate::photographs;
 
 pub fn run(args: &PredictArgs) -> anyhow::Result<Status> {
     let language: Language = args.lang.parse().blame_input()?;
+    if !args.bundle.is_dir() {
+        anyhow::bail!(InputError(format!("{}: no such bundle folder", args.bundle.display())));
+    }
     let missing: Vec<&PathBuf> = args.photos.iter().filter(|path| !path.exists()).collect();
     if !missing.is_empty() && missing.len() == args.photos.len() {
         let names: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();

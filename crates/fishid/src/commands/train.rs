@@ -16,9 +16,9 @@ use crate::home::Home;
 use crate::progress::Story;
 
 pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
-    let dataset = data::open(&args.data, &args.recipe.group)?;
     let choices = choose(&args.recipe, config, home)?;
     refuse_existing(&args.out)?;
+    let dataset = data::open(&args.data, &args.recipe.group)?;
     let request = TrainRequest {
         dataset: &dataset,
         backbone: &choices.backbone,
