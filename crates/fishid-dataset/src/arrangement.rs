@@ -71,9 +71,18 @@ pub(crate) struct Target {
 impl Target {
     /// Checks that `out` is missing, empty or an earlier result made the same way.
     pub(crate) fn open(out: &Path, marker: &Marker) -> Result<Self, DatasetError> {
-        let refused = |reason: String| DatasetError::Output { path: out.to_owned(), reason };
-        let name = out.file_name().ok_or_else(|| refused("it has no name of its own; give a new folder".to_owned()))?.to_string_lossy();
-        let (staging, old) = (out.with_file_name(format!(".{name}.fishid-partial")), out.with_file_name(format!(".{name}.fishid-old")));
+        let refused = |reason: String| DatasetError::Output {
+            path: out.to_owned(),
+            reason,
+        };
+        let name = out
+            .file_name()
+            .ok_or_else(|| refused("it has no name of its own; give a new folder".to_owned()))?
+            .to_string_lossy();
+        let (staging, old) = (
+            out.with_file_name(format!(".{name}.fishid-partial")),
+            out.with_file_name(format!(".{name}.fishid-old")),
+        );
         // Killed between the two renames: the old tree is whole, the new one is made again.
         if old.exists() && !out.exists() {
             fs::rename(&old, out).map_err(|source| write_error(&old, source))?;
@@ -85,7 +94,11 @@ impl Target {
             let text = fs::read_to_string(out.join(MARKER)).map_err(|_| {
                 refused("it is not empty and was not written by `fishid data split` or `fishid data import`; give a new folder".to_owned())
             })?;
-            let before: Marker = serde_json::from_str(&text).map_err(|error| refused(format!("its {MARKER} is broken ({error}); give a new folder")))?;
+            let before: Marker = serde_json::from_str(&text).map_err(|error| {
+                refused(format!(
+                    "its {MARKER} is broken ({error}); give a new folder"
+                ))
+            })?;
             if before != *marker {
                 return Err(refused(format!(
                     "it was split with ratios {}, seed {} and group column `{}`; use the same to let it grow, or give a new folder",
@@ -94,7 +107,12 @@ impl Target {
             }
             earlier = earlier_splits(out)?;
         }
-        Ok(Self { out: out.to_owned(), staging, old, earlier })
+        Ok(Self {
+            out: out.to_owned(),
+            staging,
+            old,
+            earlier,
+        })
     }
 
     /// A folder inside the hidden one, for what has to be unpacked first.
@@ -117,16 +135,27 @@ impl Target {
             create_folder(&self.staging.join(split.as_str()))?;
         }
         let paths = distinct_paths(items);
-        let folders: BTreeSet<PathBuf> = paths.iter().filter_map(|path| self.staging.join(path).parent().map(Path::to_owned)).collect();
-        folders.iter().try_for_each(|folder| create_folder(folder))?;
+        let folders: BTreeSet<PathBuf> = paths
+            .iter()
+            .filter_map(|path| self.staging.join(path).parent().map(Path::to_owned))
+            .collect();
+        folders
+            .iter()
+            .try_for_each(|folder| create_folder(folder))?;
         let done = AtomicUsize::new(0);
         paths.par_iter().enumerate().try_for_each(|(index, path)| {
             fill(index, &self.staging.join(path))?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, items.len());
             Ok(())
         })?;
-        write_manifest(&self.staging.join(manifest::FILE_NAME), items, &paths, further_columns)?;
-        let text = serde_json::to_string_pretty(marker).map_err(|error| write_error(&self.staging, error.into()))?;
+        write_manifest(
+            &self.staging.join(manifest::FILE_NAME),
+            items,
+            &paths,
+            further_columns,
+        )?;
+        let text = serde_json::to_string_pretty(marker)
+            .map_err(|error| write_error(&self.staging, error.into()))?;
         self.write_beside(MARKER, text.as_bytes())
     }
 
@@ -143,7 +172,8 @@ impl Target {
             if is_empty(&self.out)? {
                 fs::remove_dir(&self.out).map_err(|source| write_error(&self.out, source))?;
             } else {
-                fs::rename(&self.out, &self.old).map_err(|source| write_error(&self.out, source))?;
+                fs::rename(&self.out, &self.old)
+                    .map_err(|source| write_error(&self.out, source))?;
             }
         }
         fs::rename(&self.staging, &self.out).map_err(|source| write_error(&self.out, source))?;
@@ -164,7 +194,11 @@ fn distinct_paths(items: &[Item]) -> Vec<String> {
             while !taken.insert(path.to_lowercase()) {
                 n += 1;
                 let (stem, extension) = plain.rsplit_once('.').unwrap_or((&plain, "jpg"));
-                let tag = if n == 1 { item.sha256[..8].to_owned() } else { format!("{}-{n}", &item.sha256[..8]) };
+                let tag = if n == 1 {
+                    item.sha256[..8].to_owned()
+                } else {
+                    format!("{}-{n}", &item.sha256[..8])
+                };
                 path = format!("{stem}-{tag}.{extension}");
             }
             path
@@ -172,17 +206,36 @@ fn distinct_paths(items: &[Item]) -> Vec<String> {
         .collect()
 }
 
-fn write_manifest(path: &Path, items: &[Item], paths: &[String], further_columns: &[String]) -> Result<(), DatasetError> {
+fn write_manifest(
+    path: &Path,
+    items: &[Item],
+    paths: &[String],
+    further_columns: &[String],
+) -> Result<(), DatasetError> {
     let failed = |error: csv::Error| write_error(path, error.into());
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by(|a, b| paths[*a].cmp(&paths[*b]));
     let mut writer = csv::Writer::from_path(path).map_err(failed)?;
-    let header = ["path", "class", "group", "split", "sha256"].into_iter().chain(further_columns.iter().map(String::as_str));
+    let header = ["path", "class", "group", "split", "sha256"]
+        .into_iter()
+        .chain(further_columns.iter().map(String::as_str));
     writer.write_record(header).map_err(failed)?;
     for index in order {
         let item = &items[index];
-        let cells = [paths[index].as_str(), &item.slug, &item.group, item.split.as_str(), &item.sha256];
-        writer.write_record(cells.into_iter().chain(item.further.iter().map(String::as_str))).map_err(failed)?;
+        let cells = [
+            paths[index].as_str(),
+            &item.slug,
+            &item.group,
+            item.split.as_str(),
+            &item.sha256,
+        ];
+        writer
+            .write_record(
+                cells
+                    .into_iter()
+                    .chain(item.further.iter().map(String::as_str)),
+            )
+            .map_err(failed)?;
     }
     writer.flush().map_err(|source| write_error(path, source))
 }
@@ -191,17 +244,41 @@ fn write_manifest(path: &Path, items: &[Item], paths: &[String], further_columns
 /// does not name: somebody put them there, and replacing the tree would lose them.
 fn earlier_splits(out: &Path) -> Result<BTreeMap<String, Split>, DatasetError> {
     let storage = Storage::open(&out.to_string_lossy(), &BTreeMap::new())?;
-    let manifest = Manifest::parse(&storage.read(manifest::FILE_NAME)?, &storage.full_path(manifest::FILE_NAME), manifest::DEFAULT_GROUP_COLUMN)?;
+    let manifest = Manifest::parse(
+        &storage.read(manifest::FILE_NAME)?,
+        &storage.full_path(manifest::FILE_NAME),
+        manifest::DEFAULT_GROUP_COLUMN,
+    )?;
     let column = |name: &str| manifest.columns.iter().position(|column| column == name);
     let (Some(split), Some(digest)) = (column("split"), column("sha256")) else {
-        return Err(DatasetError::Output { path: out.to_owned(), reason: "its manifest.csv has no columns split and sha256; give a new folder".to_owned() });
+        return Err(DatasetError::Output {
+            path: out.to_owned(),
+            reason: "its manifest.csv has no columns split and sha256; give a new folder"
+                .to_owned(),
+        });
     };
     let named: BTreeSet<&str> = manifest.rows.iter().map(|row| row.path.as_str()).collect();
-    if let Some(stray) = storage.list()?.files.into_iter().find(|file| is_photograph(&file.path) && !named.contains(file.path.as_str())) {
-        let reason = format!("{} was put there by hand and would be lost; move it to the photographs that are split", stray.path);
-        return Err(DatasetError::Output { path: out.to_owned(), reason });
+    if let Some(stray) = storage
+        .list()?
+        .files
+        .into_iter()
+        .find(|file| is_photograph(&file.path) && !named.contains(file.path.as_str()))
+    {
+        let reason = format!(
+            "{} was put there by hand and would be lost; move it to the photographs that are split",
+            stray.path
+        );
+        return Err(DatasetError::Output {
+            path: out.to_owned(),
+            reason,
+        });
     }
-    let cells = manifest.rows.iter().filter_map(|row| Some((row.record.get(digest)?.to_owned(), row.record.get(split)?.parse().ok()?)));
+    let cells = manifest.rows.iter().filter_map(|row| {
+        Some((
+            row.record.get(digest)?.to_owned(),
+            row.record.get(split)?.parse().ok()?,
+        ))
+    });
     Ok(cells.collect())
 }
 
@@ -212,7 +289,9 @@ fn is_empty(folder: &Path) -> Result<bool, DatasetError> {
 
 fn remove(folder: &Path) -> Result<(), DatasetError> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(write_error(folder, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(write_error(folder, error))
+        }
         _ => Ok(()),
     }
 }
@@ -222,5 +301,8 @@ fn create_folder(folder: &Path) -> Result<(), DatasetError> {
 }
 
 pub(crate) fn write_error(path: &Path, source: std::io::Error) -> DatasetError {
-    DatasetError::Write { path: path.to_owned(), source }
+    DatasetError::Write {
+        path: path.to_owned(),
+        source,
+    }
 }

@@ -28,7 +28,10 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { group_column: manifest::DEFAULT_GROUP_COLUMN.to_owned(), storage: BTreeMap::new() }
+        Self {
+            group_column: manifest::DEFAULT_GROUP_COLUMN.to_owned(),
+            storage: BTreeMap::new(),
+        }
     }
 }
 
@@ -62,20 +65,42 @@ impl Dataset {
         Self::of_storage(Storage::open(location, &options.storage)?, options)
     }
 
-    pub(crate) fn of_storage(storage: Storage, options: &OpenOptions) -> Result<Self, DatasetError> {
+    pub(crate) fn of_storage(
+        storage: Storage,
+        options: &OpenOptions,
+    ) -> Result<Self, DatasetError> {
         let listing = storage.list()?;
-        let Layout { mut photographs, is_presplit, origin, mut problems } = Layout::of(&listing, storage.location())?;
+        let Layout {
+            mut photographs,
+            is_presplit,
+            origin,
+            mut problems,
+        } = Layout::of(&listing, storage.location())?;
         let mut rows = Rows::default();
         if let Some(bytes) = storage.read_if_present(manifest::FILE_NAME)? {
             let full_path = storage.full_path(manifest::FILE_NAME);
             let manifest = Manifest::parse(&bytes, &full_path, &options.group_column)?;
             let (found, row_of) = manifest.attach(&mut photographs, &full_path)?;
             problems.extend(found);
-            let records = row_of.into_iter().map(|row| row.map(|row| manifest.rows[row].record.clone())).collect();
-            rows = Rows { columns: manifest.columns, records };
+            let records = row_of
+                .into_iter()
+                .map(|row| row.map(|row| manifest.rows[row].record.clone()))
+                .collect();
+            rows = Rows {
+                columns: manifest.columns,
+                records,
+            };
         }
         let listing_digest = listing_digest(&listing.files, &photographs);
-        Ok(Self { storage, photographs, is_presplit, origin, problems, rows, listing_digest })
+        Ok(Self {
+            storage,
+            photographs,
+            is_presplit,
+            origin,
+            problems,
+            rows,
+            listing_digest,
+        })
     }
 
     /// The photographs, sorted by path.
@@ -85,7 +110,11 @@ impl Dataset {
 
     /// Names of the class folders that hold photographs, sorted.
     pub fn classes(&self) -> Vec<String> {
-        let classes: BTreeSet<&str> = self.photographs.iter().map(|photo| photo.class.as_str()).collect();
+        let classes: BTreeSet<&str> = self
+            .photographs
+            .iter()
+            .map(|photo| photo.class.as_str())
+            .collect();
         classes.into_iter().map(str::to_owned).collect()
     }
 
@@ -118,7 +147,11 @@ impl Dataset {
     /// Threads that read at once: the cores for a folder; more for S3, where reading is mostly waiting.
     pub fn n_readers(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        if self.storage.is_remote() { (4 * cores).max(16) } else { cores }
+        if self.storage.is_remote() {
+            (4 * cores).max(16)
+        } else {
+            cores
+        }
     }
 
     /// Data digest: SHA-256 over path, photograph digest, class, group and split of every photograph.
@@ -128,7 +161,10 @@ impl Dataset {
     pub fn digest(&self, photo_digests: &[String]) -> String {
         let mut hasher = Sha256::new();
         for (photo, digest) in self.photographs.iter().zip(photo_digests) {
-            let (group, split) = (photo.group.as_deref().unwrap_or_default(), photo.split.map_or("", Split::as_str));
+            let (group, split) = (
+                photo.group.as_deref().unwrap_or_default(),
+                photo.split.map_or("", Split::as_str),
+            );
             for field in [photo.path.as_str(), digest, &photo.class, group, split] {
                 // With its length in front, no field can pass for two.
                 hasher.update((field.len() as u64).to_le_bytes());
@@ -156,21 +192,37 @@ impl Dataset {
     pub(crate) fn class_folders(&self) -> Vec<(String, String)> {
         let top = self.storage.folders("");
         if !self.is_presplit {
-            return top.into_iter().map(|folder| (folder.clone(), folder)).collect();
+            return top
+                .into_iter()
+                .map(|folder| (folder.clone(), folder))
+                .collect();
         }
         top.iter()
             .filter(|folder| layout::split_of_folder(folder).is_some())
-            .flat_map(|split| self.storage.folders(split).into_iter().map(move |class| (format!("{split}/{class}"), class)))
+            .flat_map(|split| {
+                self.storage
+                    .folders(split)
+                    .into_iter()
+                    .map(move |class| (format!("{split}/{class}"), class))
+            })
             .collect()
     }
 }
 
 fn listing_digest(files: &[Listed], photographs: &[Photograph]) -> String {
-    let versions: BTreeMap<&str, &Listed> = files.iter().map(|file| (file.path.as_str(), file)).collect();
+    let versions: BTreeMap<&str, &Listed> = files
+        .iter()
+        .map(|file| (file.path.as_str(), file))
+        .collect();
     let mut hasher = Sha256::new();
     for photo in photographs {
-        let (size, version) = versions.get(photo.path.as_str()).map_or((0, ""), |file| (file.size, file.version.as_str()));
-        hasher.update(format!("{:?} {size} {version:?} {:?}\n", photo.path, photo.group));
+        let (size, version) = versions
+            .get(photo.path.as_str())
+            .map_or((0, ""), |file| (file.size, file.version.as_str()));
+        hasher.update(format!(
+            "{:?} {size} {version:?} {:?}\n",
+            photo.path, photo.group
+        ));
     }
     hex::encode(hasher.finalize())
 }

@@ -25,7 +25,10 @@ impl Duplicates {
         let mut exact = Vec::new();
         let mut hashes: Vec<Option<PerceptualHash>> = Vec::with_capacity(inspections.len());
         for (index, inspection) in inspections.iter().enumerate() {
-            let first = inspection.sha256.as_deref().map_or(index, |digest| *first_with.entry(digest).or_insert(index));
+            let first = inspection
+                .sha256
+                .as_deref()
+                .map_or(index, |digest| *first_with.entry(digest).or_insert(index));
             if first == index {
                 hashes.push(inspection.hash());
             } else {
@@ -42,6 +45,12 @@ impl Duplicates {
         for &(copy, first) in &exact {
             sets.join(copy, first);
         }
-        Self { exact, first: (0..inspections.len()).map(|index| sets.root(index)).collect(), crossing: near.crossing }
+        Self {
+            exact,
+            first: (0..inspections.len())
+                .map(|index| sets.root(index))
+                .collect(),
+            crossing: near.crossing,
+        }
     }
 }

@@ -16,13 +16,17 @@ pub enum DatasetError {
         location: String,
     },
     /// The path is a file.
-    #[error("{location} is a file, not a folder; for an archive run `fishid data import {location} DIR` first")]
+    #[error(
+        "{location} is a file, not a folder; for an archive run `fishid data import {location} DIR` first"
+    )]
     NotAFolder {
         /// What was asked for.
         location: String,
     },
     /// A scheme other than a folder or `s3://`.
-    #[error("{location} is not a place photographs are read from; give a folder or s3://bucket/prefix")]
+    #[error(
+        "{location} is not a place photographs are read from; give a folder or s3://bucket/prefix"
+    )]
     UnknownScheme {
         /// What was asked for.
         location: String,

@@ -57,15 +57,29 @@ struct Found {
 
 /// Imports `source`, a folder or a zip archive, into `dir/processed_images`; the same source imported again
 /// after it grew keeps the split of what was there. Interrupted at any moment, `dir` is what it was before.
-pub fn import(source: &Path, dir: &Path, seed: u64, progress: &Progress<'_>) -> Result<ImportSummary, DatasetError> {
+pub fn import(
+    source: &Path,
+    dir: &Path,
+    seed: u64,
+    progress: &Progress<'_>,
+) -> Result<ImportSummary, DatasetError> {
     let out = dir.join(FOLDER);
     let is_archive = source.is_file();
     if !is_archive {
         refuse_nested(source, &out)?;
     }
-    let marker = Marker { schema_version: 1, ratios: Ratios::default(), seed, group_column: manifest::DEFAULT_GROUP_COLUMN.to_owned() };
+    let marker = Marker {
+        schema_version: 1,
+        ratios: Ratios::default(),
+        seed,
+        group_column: manifest::DEFAULT_GROUP_COLUMN.to_owned(),
+    };
     let target = Target::open(&out, &marker)?;
-    let files = if is_archive { archive::unpack(source, &target.scratch()?)? } else { list(source)? };
+    let files = if is_archive {
+        archive::unpack(source, &target.scratch()?)?
+    } else {
+        list(source)?
+    };
     let mut summary_so_far = Tally::default();
     let mut found = choose(files, source, &mut summary_so_far)?;
     attach_groups(&mut found, source, is_archive)?;
@@ -79,9 +93,16 @@ pub fn import(source: &Path, dir: &Path, seed: u64, progress: &Progress<'_>) -> 
 
     let grouped: Vec<GroupedPhoto> = kept
         .iter()
-        .map(|&index| GroupedPhoto { path: found[index].path.clone(), class: found[index].slug.clone(), group: groups[index].clone() })
+        .map(|&index| GroupedPhoto {
+            path: found[index].path.clone(),
+            class: found[index].slug.clone(),
+            group: groups[index].clone(),
+        })
         .collect();
-    let digests: Vec<&str> = kept.iter().map(|&index| inspections[index].sha256.as_deref().unwrap_or_default()).collect();
+    let digests: Vec<&str> = kept
+        .iter()
+        .map(|&index| inspections[index].sha256.as_deref().unwrap_or_default())
+        .collect();
     let earlier = earlier_groups(&grouped, &digests, &target.earlier);
     let splits = assign_splits_after(&grouped, marker.ratios, seed, &earlier);
     let names = file_names(&kept, &found);
@@ -98,14 +119,35 @@ pub fn import(source: &Path, dir: &Path, seed: u64, progress: &Progress<'_>) -> 
     let fill = |item: usize, path: &Path| {
         let from = &found[kept[item]].file;
         // What was unpacked lies on the same disk and is only moved.
-        let moved = if is_archive { std::fs::rename(from, path) } else { std::fs::copy(from, path).map(|_| ()) };
+        let moved = if is_archive {
+            std::fs::rename(from, path)
+        } else {
+            std::fs::copy(from, path).map(|_| ())
+        };
         moved.map_err(|source| write_error(path, source))
     };
-    target.write(&marker, &items, &["source_path".to_owned()], &fill, progress)?;
+    target.write(
+        &marker,
+        &items,
+        &["source_path".to_owned()],
+        &fill,
+        progress,
+    )?;
     let written = summary(&out, &items, &target.earlier, left_out);
     target.publish()?;
-    let Tally { n_masks, n_copies, n_without_class, class_names } = summary_so_far;
-    Ok(ImportSummary { written, n_masks, n_copies, n_without_class, class_names })
+    let Tally {
+        n_masks,
+        n_copies,
+        n_without_class,
+        class_names,
+    } = summary_so_far;
+    Ok(ImportSummary {
+        written,
+        n_masks,
+        n_copies,
+        n_without_class,
+        class_names,
+    })
 }
 
 #[derive(Default)]
@@ -119,14 +161,22 @@ struct Tally {
 /// The photograph files of a folder: (path in the source, file), sorted.
 fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetError> {
     let listing = Storage::open(&folder.to_string_lossy(), &BTreeMap::new())?.list()?;
-    let mut files: Vec<(String, PathBuf)> =
-        listing.files.into_iter().filter(|file| is_photograph(&file.path)).map(|file| (file.path.clone(), folder.join(&file.path))).collect();
+    let mut files: Vec<(String, PathBuf)> = listing
+        .files
+        .into_iter()
+        .filter(|file| is_photograph(&file.path))
+        .map(|file| (file.path.clone(), folder.join(&file.path)))
+        .collect();
     files.sort();
     Ok(files)
 }
 
 /// Gives each file its class, and counts what has none.
-fn choose(files: Vec<(String, PathBuf)>, source: &Path, tally: &mut Tally) -> Result<Vec<Found>, DatasetError> {
+fn choose(
+    files: Vec<(String, PathBuf)>,
+    source: &Path,
+    tally: &mut Tally,
+) -> Result<Vec<Found>, DatasetError> {
     let example = files.first().map(|(path, _)| path.clone());
     let places = class_folder::places(files.iter().map(|(path, _)| path.as_str()));
     let mut found = Vec::with_capacity(files.len());
@@ -135,15 +185,29 @@ fn choose(files: Vec<(String, PathBuf)>, source: &Path, tally: &mut Tally) -> Re
             Place::Mask => tally.n_masks += 1,
             Place::Nowhere => tally.n_without_class += 1,
             Place::Class { slug, name } => {
-                tally.class_names.entry(slug.clone()).or_default().insert(name);
-                found.push(Found { path, file, slug, group: None });
+                tally
+                    .class_names
+                    .entry(slug.clone())
+                    .or_default()
+                    .insert(name);
+                found.push(Found {
+                    path,
+                    file,
+                    slug,
+                    group: None,
+                });
             }
         }
     }
     match (found.is_empty(), example) {
         (false, _) => Ok(found),
-        (true, None) => Err(DatasetError::Empty { location: source.display().to_string() }),
-        (true, Some(example)) => Err(DatasetError::NoClassFolders { location: source.display().to_string(), example }),
+        (true, None) => Err(DatasetError::Empty {
+            location: source.display().to_string(),
+        }),
+        (true, Some(example)) => Err(DatasetError::NoClassFolders {
+            location: source.display().to_string(),
+            example,
+        }),
     }
 }
 
@@ -153,8 +217,16 @@ fn attach_groups(found: &mut [Found], source: &Path, is_archive: bool) -> Result
     if is_archive || !path.is_file() {
         return Ok(());
     }
-    let manifest = Manifest::parse(&read_file(&path)?, &path.display().to_string(), manifest::DEFAULT_GROUP_COLUMN)?;
-    let groups: BTreeMap<&str, String> = manifest.rows.iter().filter_map(|row| Some((row.path.as_str(), manifest.group(row)?))).collect();
+    let manifest = Manifest::parse(
+        &read_file(&path)?,
+        &path.display().to_string(),
+        manifest::DEFAULT_GROUP_COLUMN,
+    )?;
+    let groups: BTreeMap<&str, String> = manifest
+        .rows
+        .iter()
+        .filter_map(|row| Some((row.path.as_str(), manifest.group(row)?)))
+        .collect();
     for photo in found {
         photo.group = groups.get(photo.path.as_str()).cloned();
     }
@@ -165,19 +237,35 @@ fn attach_groups(found: &mut [Found], source: &Path, is_archive: bool) -> Result
 fn grouping(found: &[Found], inspections: &[Inspection]) -> Vec<String> {
     let mut duplicates = Duplicates::find(inspections, &|_, _| false);
     let slugs: Vec<&str> = found.iter().map(|photo| photo.slug.as_str()).collect();
-    turned::join(&slugs, inspections, &|index| read_file(&found[index].file).ok(), &mut duplicates);
+    turned::join(
+        &slugs,
+        inspections,
+        &|index| read_file(&found[index].file).ok(),
+        &mut duplicates,
+    );
     let given: Vec<Option<&str>> = found.iter().map(|photo| photo.group.as_deref()).collect();
     group_names(&given, inspections, &duplicates)
 }
 
 /// The readable photographs, one of each set of copies within a species.
-fn keep(found: &[Found], inspections: &[Inspection], tally: &mut Tally) -> (Vec<usize>, Vec<Problem>) {
+fn keep(
+    found: &[Found],
+    inspections: &[Inspection],
+    tally: &mut Tally,
+) -> (Vec<usize>, Vec<Problem>) {
     let (mut kept, mut left_out) = (Vec::new(), Vec::new());
     let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
     for (index, (photo, inspection)) in found.iter().zip(inspections).enumerate() {
         match &inspection.seen {
             Err((kind, reason)) => left_out.push(Problem::error(*kind, &photo.path, reason)),
-            Ok(_) if seen.insert((&photo.slug, inspection.sha256.as_deref().unwrap_or_default())) => kept.push(index),
+            Ok(_)
+                if seen.insert((
+                    &photo.slug,
+                    inspection.sha256.as_deref().unwrap_or_default(),
+                )) =>
+            {
+                kept.push(index)
+            }
             Ok(_) => tally.n_copies += 1,
         }
     }
@@ -187,13 +275,32 @@ fn keep(found: &[Found], inspections: &[Inspection], tally: &mut Tally) -> (Vec<
 /// The file's own name where it is the only one of its class, else its whole path in one name, because
 /// `Trout/00001.png` and `NA/Trout/00001.png` must both have a name that does not depend on their order.
 fn file_names(kept: &[usize], found: &[Found]) -> Vec<String> {
-    let own = |photo: &Found| photo.path.rsplit('/').next().unwrap_or(&photo.path).to_owned();
+    let own = |photo: &Found| {
+        photo
+            .path
+            .rsplit('/')
+            .next()
+            .unwrap_or(&photo.path)
+            .to_owned()
+    };
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     for &index in kept {
-        *counts.entry((found[index].slug.clone(), own(&found[index]).to_lowercase())).or_default() += 1;
+        *counts
+            .entry((found[index].slug.clone(), own(&found[index]).to_lowercase()))
+            .or_default() += 1;
     }
-    let is_only = |photo: &Found| counts.get(&(photo.slug.clone(), own(photo).to_lowercase())) == Some(&1);
-    kept.iter().map(|&index| &found[index]).map(|photo| if is_only(photo) { own(photo) } else { shortened(&photo.path.replace('/', "__")) }).collect()
+    let is_only =
+        |photo: &Found| counts.get(&(photo.slug.clone(), own(photo).to_lowercase())) == Some(&1);
+    kept.iter()
+        .map(|&index| &found[index])
+        .map(|photo| {
+            if is_only(photo) {
+                own(photo)
+            } else {
+                shortened(&photo.path.replace('/', "__"))
+            }
+        })
+        .collect()
 }
 
 /// The end of a name, where it is longer than file systems allow.
@@ -203,5 +310,10 @@ fn shortened(name: &str) -> String {
 }
 
 fn read_file(path: &Path) -> Result<bytes::Bytes, DatasetError> {
-    std::fs::read(path).map(Into::into).map_err(|error| DatasetError::Read { path: path.display().to_string(), reason: error.to_string() })
+    std::fs::read(path)
+        .map(Into::into)
+        .map_err(|error| DatasetError::Read {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        })
 }

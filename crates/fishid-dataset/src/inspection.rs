@@ -41,7 +41,12 @@ impl Inspection {
     pub fn of(bytes: &[u8], limits: &Limits) -> Self {
         let seen = probe(bytes).and_then(|header| {
             let photo = decode(bytes, limits, Some(DECODED_SIDE))?;
-            Ok(Seen { width: header.width, height: header.height, format: header.format, hash: PerceptualHash::of(&photo) })
+            Ok(Seen {
+                width: header.width,
+                height: header.height,
+                format: header.format,
+                hash: PerceptualHash::of(&photo),
+            })
         });
         let seen = seen.map_err(|error| {
             let kind = match error {
@@ -51,7 +56,10 @@ impl Inspection {
             };
             (kind, error.to_string())
         });
-        Self { sha256: Some(photo_digest(bytes)), seen }
+        Self {
+            sha256: Some(photo_digest(bytes)),
+            seen,
+        }
     }
 
     /// The perceptual hash, where there is one.
@@ -68,7 +76,13 @@ impl Inspection {
 /// Inspects every photograph of a data set, in its order. A file that cannot be read is a finding, not an error.
 pub fn inspect(dataset: &Dataset, limits: &Limits, progress: &Progress<'_>) -> Vec<Inspection> {
     let photographs = dataset.photographs();
-    inspect_each(photographs.len(), dataset.n_readers(), limits, progress, &|index| dataset.read(&photographs[index]))
+    inspect_each(
+        photographs.len(),
+        dataset.n_readers(),
+        limits,
+        progress,
+        &|index| dataset.read(&photographs[index]),
+    )
 }
 
 pub(crate) fn inspect_each(
@@ -82,12 +96,19 @@ pub(crate) fn inspect_each(
     let one = |index: usize| {
         let inspection = match read(index) {
             Ok(bytes) => Inspection::of(&bytes, limits),
-            Err(error) => Inspection { sha256: None, seen: Err((ProblemKind::Unreadable, error.to_string())) },
+            Err(error) => Inspection {
+                sha256: None,
+                seen: Err((ProblemKind::Unreadable, error.to_string())),
+            },
         };
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, n);
         inspection
     };
-    match rayon::ThreadPoolBuilder::new().num_threads(n_threads).thread_name(|index| format!("inspect-{index}")).build() {
+    match rayon::ThreadPoolBuilder::new()
+        .num_threads(n_threads)
+        .thread_name(|index| format!("inspect-{index}"))
+        .build()
+    {
         Ok(pool) => pool.install(|| (0..n).into_par_iter().map(one).collect()),
         // No threads to be had: slower, but the same result.
         Err(_) => (0..n).map(one).collect(),

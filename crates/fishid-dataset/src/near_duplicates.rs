@@ -29,7 +29,10 @@ pub struct Clusters {
 
 /// Joins all photographs whose hashes are within [`MAX_DISTANCE`] in any of the eight views, through chains
 /// too. `apart(a, b)` says whether two photographs must not be duplicates (two labels, two splits).
-pub fn cluster(hashes: &[Option<PerceptualHash>], apart: &(dyn Fn(usize, usize) -> bool + Sync)) -> Clusters {
+pub fn cluster(
+    hashes: &[Option<PerceptualHash>],
+    apart: &(dyn Fn(usize, usize) -> bool + Sync),
+) -> Clusters {
     // Equal hashes are joined first: a thousand copies of one picture then cost one query, not a million pairs.
     let mut sets = DisjointSets::new(hashes.len());
     let mut crossing: HashMap<usize, (usize, u32)> = HashMap::new();
@@ -45,7 +48,8 @@ pub fn cluster(hashes: &[Option<PerceptualHash>], apart: &(dyn Fn(usize, usize) 
     for same in owners.values() {
         note_equal(same, apart, &mut crossing);
     }
-    let mut distinct: Vec<(usize, PerceptualHash)> = owners.iter().map(|(hash, same)| (same[0], *hash)).collect();
+    let mut distinct: Vec<(usize, PerceptualHash)> =
+        owners.iter().map(|(hash, same)| (same[0], *hash)).collect();
     distinct.sort_unstable_by_key(|(index, _)| *index);
 
     let tables = Tables::new(&distinct);
@@ -53,40 +57,68 @@ pub fn cluster(hashes: &[Option<PerceptualHash>], apart: &(dyn Fn(usize, usize) 
     while start < distinct.len() {
         let end = (start + size).min(distinct.len());
         // What a batch may skip: pairs already in one cluster when it began, unless they are to be told apart.
-        let roots: Vec<usize> = distinct.iter().map(|(index, _)| sets.root(*index)).collect();
+        let roots: Vec<usize> = distinct
+            .iter()
+            .map(|(index, _)| sets.root(*index))
+            .collect();
         let found: Vec<Vec<(usize, u32)>> = (start..end)
             .into_par_iter()
             .map(|query| {
                 let mut near = tables.near(query, &distinct);
-                near.retain(|&(other, _)| roots[other] != roots[query] || owners_apart(&owners, distinct[query].1, distinct[other].1, apart));
+                near.retain(|&(other, _)| {
+                    roots[other] != roots[query]
+                        || owners_apart(&owners, distinct[query].1, distinct[other].1, apart)
+                });
                 near
             })
             .collect();
         for (query, near) in (start..end).zip(found) {
             for (other, distance) in near {
                 sets.join(distinct[query].0, distinct[other].0);
-                note_pair(&owners[&distinct[query].1], &owners[&distinct[other].1], distance, apart, &mut crossing);
+                note_pair(
+                    &owners[&distinct[query].1],
+                    &owners[&distinct[other].1],
+                    distance,
+                    apart,
+                    &mut crossing,
+                );
             }
         }
         start = end;
         size = (size * 2).min(LARGEST_BATCH);
     }
 
-    let mut pairs: Vec<(usize, usize, u32)> =
-        crossing.into_iter().map(|(a, (b, distance))| (a.min(b), a.max(b), distance)).collect();
+    let mut pairs: Vec<(usize, usize, u32)> = crossing
+        .into_iter()
+        .map(|(a, (b, distance))| (a.min(b), a.max(b), distance))
+        .collect();
     pairs.sort_unstable();
     pairs.dedup();
-    Clusters { first: (0..hashes.len()).map(|index| sets.root(index)).collect(), crossing: pairs }
+    Clusters {
+        first: (0..hashes.len()).map(|index| sets.root(index)).collect(),
+        crossing: pairs,
+    }
 }
 
 type Owners = HashMap<PerceptualHash, Vec<usize>>;
 
-fn owners_apart(owners: &Owners, a: PerceptualHash, b: PerceptualHash, apart: &(dyn Fn(usize, usize) -> bool + Sync)) -> bool {
-    owners[&a].iter().any(|&a| owners[&b].iter().any(|&b| apart(a, b)))
+fn owners_apart(
+    owners: &Owners,
+    a: PerceptualHash,
+    b: PerceptualHash,
+    apart: &(dyn Fn(usize, usize) -> bool + Sync),
+) -> bool {
+    owners[&a]
+        .iter()
+        .any(|&a| owners[&b].iter().any(|&b| apart(a, b)))
 }
 
 /// Each photograph of a set with equal hashes gets the first one it is apart from.
-fn note_equal(same: &[usize], apart: &(dyn Fn(usize, usize) -> bool + Sync), crossing: &mut HashMap<usize, (usize, u32)>) {
+fn note_equal(
+    same: &[usize],
+    apart: &(dyn Fn(usize, usize) -> bool + Sync),
+    crossing: &mut HashMap<usize, (usize, u32)>,
+) {
     for &a in same {
         if let Some(&b) = same.iter().find(|&&b| apart(a, b)) {
             crossing.insert(a, (b, 0));
@@ -94,7 +126,13 @@ fn note_equal(same: &[usize], apart: &(dyn Fn(usize, usize) -> bool + Sync), cro
     }
 }
 
-fn note_pair(left: &[usize], right: &[usize], distance: u32, apart: &(dyn Fn(usize, usize) -> bool + Sync), crossing: &mut HashMap<usize, (usize, u32)>) {
+fn note_pair(
+    left: &[usize],
+    right: &[usize],
+    distance: u32,
+    apart: &(dyn Fn(usize, usize) -> bool + Sync),
+    crossing: &mut HashMap<usize, (usize, u32)>,
+) {
     for (these, those) in [(left, right), (right, left)] {
         for &a in these {
             if let Some(&b) = those.iter().find(|&&b| apart(a, b)) {
@@ -145,7 +183,8 @@ impl Tables {
             for word in 0..WORDS {
                 let value = word_of(view, word);
                 for probe in std::iter::once(value).chain((0..16).map(|bit| value ^ (1 << bit))) {
-                    let bucket = self.starts[word][usize::from(probe)] as usize..self.starts[word][usize::from(probe) + 1] as usize;
+                    let bucket = self.starts[word][usize::from(probe)] as usize
+                        ..self.starts[word][usize::from(probe) + 1] as usize;
                     for &position in &self.members[word][bucket] {
                         if position as usize > query {
                             let distance = view.hamming(distinct[position as usize].1);
@@ -181,7 +220,9 @@ pub(crate) struct DisjointSets {
 
 impl DisjointSets {
     pub(crate) fn new(n: usize) -> Self {
-        Self { parents: (0..n).collect() }
+        Self {
+            parents: (0..n).collect(),
+        }
     }
 
     pub(crate) fn root(&mut self, mut index: usize) -> usize {

@@ -25,19 +25,29 @@ const FREQUENCIES: usize = 16;
 const LEAST_CONTRAST: f32 = 1.5;
 
 /// Signs of the 16 × 16 lowest frequencies, row by vertical frequency; the bit of the mean is always 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct PerceptualHash(pub(crate) [u64; 4]);
 
 impl PerceptualHash {
     /// Hash of a photograph, at best decoded with a shorter side of at least 64 pixels; none for a picture
     /// without contrast, about which nothing can be said.
     pub fn of(photo: &RgbPhoto) -> Option<Self> {
-        let small = Preprocessing { width: SIDE as u32, height: SIDE as u32, fit: Fit::Stretch, filter: Filter::Bilinear }.apply(photo);
+        let small = Preprocessing {
+            width: SIDE as u32,
+            height: SIDE as u32,
+            fit: Fit::Stretch,
+            filter: Filter::Bilinear,
+        }
+        .apply(photo);
         // ITU-R BT.601 luma.
         let grey: Vec<f32> = small
             .pixels()
             .chunks_exact(3)
-            .map(|rgb| 0.299 * f32::from(rgb[0]) + 0.587 * f32::from(rgb[1]) + 0.114 * f32::from(rgb[2]))
+            .map(|rgb| {
+                0.299 * f32::from(rgb[0]) + 0.587 * f32::from(rgb[1]) + 0.114 * f32::from(rgb[2])
+            })
             .collect();
         (contrast(&grey) >= LEAST_CONTRAST).then(|| Self::from_signs(&low_frequencies(&grey)))
     }
@@ -58,8 +68,16 @@ impl PerceptualHash {
             let base = if index & 4 == 0 { self } else { turned };
             for (word, base) in view.0.iter_mut().zip(base.0) {
                 // Each word holds four rows of 16: odd columns flip under mirroring, odd rows under flipping.
-                let mirror = if index & 1 == 0 { 0 } else { 0xAAAA_AAAA_AAAA_AAAA };
-                let flip = if index & 2 == 0 { 0 } else { 0xFFFF_0000_FFFF_0000 };
+                let mirror = if index & 1 == 0 {
+                    0
+                } else {
+                    0xAAAA_AAAA_AAAA_AAAA
+                };
+                let flip = if index & 2 == 0 {
+                    0
+                } else {
+                    0xFFFF_0000_FFFF_0000
+                };
                 *word = base ^ mirror ^ flip;
             }
         }
@@ -81,12 +99,20 @@ impl PerceptualHash {
 
     /// Number of differing bits, as the photographs stand.
     pub fn hamming(self, other: Self) -> u32 {
-        self.0.iter().zip(other.0).map(|(a, b)| (a ^ b).count_ones()).sum()
+        self.0
+            .iter()
+            .zip(other.0)
+            .map(|(a, b)| (a ^ b).count_ones())
+            .sum()
     }
 
     /// Number of differing bits in the best of the eight views.
     pub fn distance(self, other: Self) -> u32 {
-        self.views().into_iter().map(|view| view.hamming(other)).min().unwrap_or(0)
+        self.views()
+            .into_iter()
+            .map(|view| view.hamming(other))
+            .min()
+            .unwrap_or(0)
     }
 }
 
@@ -98,8 +124,12 @@ fn contrast(grey: &[f32]) -> f32 {
 
 /// The lowest 16 × 16 coefficients of the two-dimensional DCT-II of a 64 × 64 picture, up to a factor.
 fn low_frequencies(grey: &[f32]) -> Vec<f32> {
-    let cosine = |frequency: usize, at: usize| (std::f32::consts::PI * ((2 * at + 1) * frequency) as f32 / (2 * SIDE) as f32).cos();
-    let table: Vec<f32> = (0..FREQUENCIES).flat_map(|frequency| (0..SIDE).map(move |at| cosine(frequency, at))).collect();
+    let cosine = |frequency: usize, at: usize| {
+        (std::f32::consts::PI * ((2 * at + 1) * frequency) as f32 / (2 * SIDE) as f32).cos()
+    };
+    let table: Vec<f32> = (0..FREQUENCIES)
+        .flat_map(|frequency| (0..SIDE).map(move |at| cosine(frequency, at)))
+        .collect();
     let wave = |frequency: usize| &table[frequency * SIDE..(frequency + 1) * SIDE];
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     // Rows first, stored by horizontal frequency so that the second pass runs along memory too.

@@ -106,15 +106,35 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn error(kind: ProblemKind, path: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { path: path.into(), kind, detail: detail.into(), other: None, severity: Severity::Error }
+    pub(crate) fn error(
+        kind: ProblemKind,
+        path: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            path: path.into(),
+            kind,
+            detail: detail.into(),
+            other: None,
+            severity: Severity::Error,
+        }
     }
 
-    pub(crate) fn warning(kind: ProblemKind, path: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(kind, path, detail) }
+    pub(crate) fn warning(
+        kind: ProblemKind,
+        path: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(kind, path, detail)
+        }
     }
 
     pub(crate) fn with_other(self, other: impl Into<String>) -> Self {
-        Self { other: Some(other.into()), ..self }
+        Self {
+            other: Some(other.into()),
+            ..self
+        }
     }
 }

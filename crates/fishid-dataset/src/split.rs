@@ -42,16 +42,26 @@ impl Ratios {
         let sum = train + val + test;
         let is_fine = train > 0.0 && val >= 0.0 && test >= 0.0 && sum.is_finite();
         if !is_fine {
-            return Err(DatasetError::Ratios { text: format!("{train}/{val}/{test}") });
+            return Err(DatasetError::Ratios {
+                text: format!("{train}/{val}/{test}"),
+            });
         }
-        Ok(Self { val: val / sum, test: test / sum, shares: [train, val, test] })
+        Ok(Self {
+            val: val / sum,
+            test: test / sum,
+            shares: [train, val, test],
+        })
     }
 }
 
 impl Default for Ratios {
     /// 80/10/10.
     fn default() -> Self {
-        Self { val: 0.1, test: 0.1, shares: [80.0, 10.0, 10.0] }
+        Self {
+            val: 0.1,
+            test: 0.1,
+            shares: [80.0, 10.0, 10.0],
+        }
     }
 }
 
@@ -80,9 +90,16 @@ impl FromStr for Ratios {
     type Err = DatasetError;
 
     fn from_str(text: &str) -> Result<Self, DatasetError> {
-        let bad = || DatasetError::Ratios { text: text.to_owned() };
-        let shares: Vec<f64> = text.split('/').map(|share| share.trim().parse().map_err(|_| bad())).collect::<Result<_, _>>()?;
-        let [train, val, test] = shares[..] else { return Err(bad()) };
+        let bad = || DatasetError::Ratios {
+            text: text.to_owned(),
+        };
+        let shares: Vec<f64> = text
+            .split('/')
+            .map(|share| share.trim().parse().map_err(|_| bad()))
+            .collect::<Result<_, _>>()?;
+        let [train, val, test] = shares[..] else {
+            return Err(bad());
+        };
         Self::new(train, val, test).map_err(|_| bad())
     }
 }
@@ -101,10 +118,19 @@ pub fn assign_splits(photos: &[GroupedPhoto], ratios: Ratios, seed: u64) -> Vec<
 }
 
 /// Like [`assign_splits`], but every group named in `earlier` stays where it was; only new groups are placed.
-pub fn assign_splits_after(photos: &[GroupedPhoto], ratios: Ratios, seed: u64, earlier: &BTreeMap<String, Split>) -> Vec<Split> {
+pub fn assign_splits_after(
+    photos: &[GroupedPhoto],
+    ratios: Ratios,
+    seed: u64,
+    earlier: &BTreeMap<String, Split>,
+) -> Vec<Split> {
     let mut classes: BTreeMap<&str, BTreeMap<&str, f64>> = BTreeMap::new();
     for photo in photos {
-        classes.entry(&photo.class).or_default().entry(&photo.group).or_insert_with(|| place_of(seed, &photo.group));
+        classes
+            .entry(&photo.class)
+            .or_default()
+            .entry(&photo.group)
+            .or_insert_with(|| place_of(seed, &photo.group));
     }
     let mut decided: HashMap<&str, Split> = HashMap::new();
     for groups in classes.values() {
@@ -114,11 +140,24 @@ pub fn assign_splits_after(photos: &[GroupedPhoto], ratios: Ratios, seed: u64, e
             *so_far = split.min(*so_far);
         }
     }
-    photos.iter().map(|photo| earlier.get(&photo.group).copied().unwrap_or_else(|| decided[photo.group.as_str()])).collect()
+    photos
+        .iter()
+        .map(|photo| {
+            earlier
+                .get(&photo.group)
+                .copied()
+                .unwrap_or_else(|| decided[photo.group.as_str()])
+        })
+        .collect()
 }
 
-fn assign_class<'a>(groups: &BTreeMap<&'a str, f64>, ratios: Ratios, earlier: &BTreeMap<String, Split>) -> Vec<(&'a str, Split)> {
-    let mut by_hash: Vec<(&str, f64)> = groups.iter().map(|(group, hash)| (*group, *hash)).collect();
+fn assign_class<'a>(
+    groups: &BTreeMap<&'a str, f64>,
+    ratios: Ratios,
+    earlier: &BTreeMap<String, Split>,
+) -> Vec<(&'a str, Split)> {
+    let mut by_hash: Vec<(&str, f64)> =
+        groups.iter().map(|(group, hash)| (*group, *hash)).collect();
     by_hash.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(b.0)));
     let is_divided_in_three = by_hash.len() >= LEAST_GROUPS_FOR_THREE;
     let by_share = |hash: f64| match hash {
@@ -127,26 +166,55 @@ fn assign_class<'a>(groups: &BTreeMap<&'a str, f64>, ratios: Ratios, earlier: &B
         _ if hash < ratios.test + ratios.val => Split::Val,
         _ => Split::Train,
     };
-    let is_new: Vec<bool> = by_hash.iter().map(|(group, _)| !earlier.contains_key(*group)).collect();
-    let mut splits: Vec<Split> = by_hash.iter().map(|(group, hash)| earlier.get(*group).copied().unwrap_or_else(|| by_share(*hash))).collect();
+    let is_new: Vec<bool> = by_hash
+        .iter()
+        .map(|(group, _)| !earlier.contains_key(*group))
+        .collect();
+    let mut splits: Vec<Split> = by_hash
+        .iter()
+        .map(|(group, hash)| {
+            earlier
+                .get(*group)
+                .copied()
+                .unwrap_or_else(|| by_share(*hash))
+        })
+        .collect();
 
     let has = |splits: &[Split], wanted: Split| splits.contains(&wanted);
     if ratios.test > 0.0 && by_hash.len() >= 2 && !has(&splits, Split::Test) {
-        move_first(&mut splits, &is_new, &[Split::Val, Split::Train], Split::Test);
+        move_first(
+            &mut splits,
+            &is_new,
+            &[Split::Val, Split::Train],
+            Split::Test,
+        );
     }
     if ratios.val > 0.0 && is_divided_in_three && !has(&splits, Split::Val) {
         move_first(&mut splits, &is_new, &[Split::Train], Split::Val);
     }
-    if !has(&splits, Split::Train) && let Some(last) = is_new.iter().rposition(|is_new| *is_new) {
+    if !has(&splits, Split::Train)
+        && let Some(last) = is_new.iter().rposition(|is_new| *is_new)
+    {
         splits[last] = Split::Train;
     }
-    by_hash.into_iter().map(|(group, _)| group).zip(splits).collect()
+    by_hash
+        .into_iter()
+        .map(|(group, _)| group)
+        .zip(splits)
+        .collect()
 }
 
 /// Moves the first new group that is in one of `from`, if that leaves something to train on.
 fn move_first(splits: &mut [Split], is_new: &[bool], from: &[Split], to: Split) {
-    let Some(first) = (0..splits.len()).find(|&index| is_new[index] && from.contains(&splits[index])) else { return };
-    let leaves_train = splits.iter().enumerate().any(|(index, split)| index != first && *split == Split::Train);
+    let Some(first) =
+        (0..splits.len()).find(|&index| is_new[index] && from.contains(&splits[index]))
+    else {
+        return;
+    };
+    let leaves_train = splits
+        .iter()
+        .enumerate()
+        .any(|(index, split)| index != first && *split == Split::Train);
     if leaves_train || splits[first] != Split::Train {
         splits[first] = to;
     }
@@ -154,8 +222,14 @@ fn move_first(splits: &mut [Split], is_new: &[bool], from: &[Split], to: Split) 
 
 /// The keyed hash of a group in [0, 1): the first 53 bits of SHA-256 over the seed and the name.
 fn place_of(seed: u64, group: &str) -> f64 {
-    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(group.as_bytes()).finalize();
-    let first = digest.iter().take(8).fold(0u64, |bits, byte| (bits << 8) | u64::from(*byte));
+    let digest = Sha256::new()
+        .chain_update(seed.to_le_bytes())
+        .chain_update(group.as_bytes())
+        .finalize();
+    let first = digest
+        .iter()
+        .take(8)
+        .fold(0u64, |bits, byte| (bits << 8) | u64::from(*byte));
     (first >> 11) as f64 / (1u64 << 53) as f64
 }
 

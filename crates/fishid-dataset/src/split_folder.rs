@@ -39,20 +39,38 @@ const OWN_COLUMNS: [&str; 5] = ["path", "class", "group", "split", "sha256"];
 ///
 /// Into an earlier split, photographs it has keep their split and only new ones are placed. Interrupted at
 /// any moment, OUT is what it was before.
-pub fn write_split(dataset: &Dataset, request: &SplitRequest, progress: &Progress<'_>) -> Result<SplitFolderSummary, DatasetError> {
+pub fn write_split(
+    dataset: &Dataset,
+    request: &SplitRequest,
+    progress: &Progress<'_>,
+) -> Result<SplitFolderSummary, DatasetError> {
     refuse_overlap(dataset, &request.out)?;
-    let marker = Marker { schema_version: 1, ratios: request.ratios, seed: request.seed, group_column: request.group_column.clone() };
+    let marker = Marker {
+        schema_version: 1,
+        ratios: request.ratios,
+        seed: request.seed,
+        group_column: request.group_column.clone(),
+    };
     let target = Target::open(&request.out, &marker)?;
     let inspections = inspect(dataset, &request.limits, progress);
     let groups = groups_of(dataset, &inspections);
     let photographs = dataset.photographs();
-    let kept: Vec<usize> = (0..photographs.len()).filter(|&index| inspections[index].is_readable()).collect();
+    let kept: Vec<usize> = (0..photographs.len())
+        .filter(|&index| inspections[index].is_readable())
+        .collect();
 
     let grouped: Vec<GroupedPhoto> = kept
         .iter()
-        .map(|&index| GroupedPhoto { path: photographs[index].path.clone(), class: slug_from_name(&photographs[index].class), group: groups[index].clone() })
+        .map(|&index| GroupedPhoto {
+            path: photographs[index].path.clone(),
+            class: slug_from_name(&photographs[index].class),
+            group: groups[index].clone(),
+        })
         .collect();
-    let digests: Vec<&str> = kept.iter().map(|&index| inspections[index].sha256.as_deref().unwrap_or_default()).collect();
+    let digests: Vec<&str> = kept
+        .iter()
+        .map(|&index| inspections[index].sha256.as_deref().unwrap_or_default())
+        .collect();
     let earlier = earlier_groups(&grouped, &digests, &target.earlier);
     let splits = assign_splits_after(&grouped, request.ratios, request.seed, &earlier);
 
@@ -79,24 +97,51 @@ pub fn write_split(dataset: &Dataset, request: &SplitRequest, progress: &Progres
         // A demonstration stays one, however often it is split.
         target.write_beside(SYNTHETIC_MARKER, &dataset.read_marker()?)?;
     }
-    let summary = summary(&request.out, &items, &target.earlier, left_out(photographs, &inspections));
+    let summary = summary(
+        &request.out,
+        &items,
+        &target.earlier,
+        left_out(photographs, &inspections),
+    );
     target.publish()?;
     Ok(summary)
 }
 
-pub(crate) fn summary(out: &Path, items: &[Item], earlier: &BTreeMap<String, Split>, left_out: Vec<Problem>) -> SplitFolderSummary {
+pub(crate) fn summary(
+    out: &Path,
+    items: &[Item],
+    earlier: &BTreeMap<String, Split>,
+    left_out: Vec<Problem>,
+) -> SplitFolderSummary {
     let mut counts: BTreeMap<Split, BTreeMap<String, usize>> = BTreeMap::new();
     for item in items {
-        *counts.entry(item.split).or_default().entry(item.slug.clone()).or_default() += 1;
+        *counts
+            .entry(item.split)
+            .or_default()
+            .entry(item.slug.clone())
+            .or_default() += 1;
     }
     let groups: BTreeSet<&str> = items.iter().map(|item| item.group.as_str()).collect();
-    let n_kept = items.iter().filter(|item| earlier.get(&item.sha256) == Some(&item.split)).count();
-    SplitFolderSummary { out: out.to_owned(), counts, n_groups: groups.len(), n_kept, left_out }
+    let n_kept = items
+        .iter()
+        .filter(|item| earlier.get(&item.sha256) == Some(&item.split))
+        .count();
+    SplitFolderSummary {
+        out: out.to_owned(),
+        counts,
+        n_groups: groups.len(),
+        n_kept,
+        left_out,
+    }
 }
 
 /// The split of each group that had photographs in an earlier tree. If new photographs joined groups of
 /// several splits, train wins: what was learnt from is never measured on.
-pub(crate) fn earlier_groups(grouped: &[GroupedPhoto], digests: &[&str], earlier: &BTreeMap<String, Split>) -> BTreeMap<String, Split> {
+pub(crate) fn earlier_groups(
+    grouped: &[GroupedPhoto],
+    digests: &[&str],
+    earlier: &BTreeMap<String, Split>,
+) -> BTreeMap<String, Split> {
     let mut groups: BTreeMap<String, Split> = BTreeMap::new();
     for (photo, digest) in grouped.iter().zip(digests) {
         if let Some(&split) = earlier.get(*digest) {
@@ -108,13 +153,21 @@ pub(crate) fn earlier_groups(grouped: &[GroupedPhoto], digests: &[&str], earlier
 }
 
 fn left_out(photographs: &[Photograph], inspections: &[Inspection]) -> Vec<Problem> {
-    let unread = photographs.iter().zip(inspections).filter_map(|(photo, inspection)| Some((photo, inspection.seen.as_ref().err()?)));
-    unread.map(|(photo, (kind, reason))| Problem::error(*kind, &photo.path, reason)).collect()
+    let unread = photographs
+        .iter()
+        .zip(inspections)
+        .filter_map(|(photo, inspection)| Some((photo, inspection.seen.as_ref().err()?)));
+    unread
+        .map(|(photo, (kind, reason))| Problem::error(*kind, &photo.path, reason))
+        .collect()
 }
 
 /// The further columns of the source's manifest and their cells per photograph. A `group` column that was
 /// not the one asked for lives on as `source_group`.
-fn further_columns<'a>(dataset: &'a Dataset, group_column: &str) -> (Vec<String>, impl Fn(usize) -> Vec<String> + use<'a>) {
+fn further_columns<'a>(
+    dataset: &'a Dataset,
+    group_column: &str,
+) -> (Vec<String>, impl Fn(usize) -> Vec<String> + use<'a>) {
     let rows = dataset.rows();
     let taken: Vec<(usize, String)> = rows
         .columns
@@ -129,7 +182,15 @@ fn further_columns<'a>(dataset: &'a Dataset, group_column: &str) -> (Vec<String>
     let columns = taken.iter().map(|(_, column)| column.clone()).collect();
     let cells = move |photo: usize| {
         let record = rows.records.get(photo).and_then(Option::as_ref);
-        taken.iter().map(|(index, _)| record.and_then(|record| record.get(*index)).unwrap_or_default().to_owned()).collect()
+        taken
+            .iter()
+            .map(|(index, _)| {
+                record
+                    .and_then(|record| record.get(*index))
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect()
     };
     (columns, cells)
 }
@@ -141,7 +202,9 @@ fn below_class(photo: &Photograph) -> &str {
 }
 
 fn refuse_overlap(dataset: &Dataset, out: &Path) -> Result<(), DatasetError> {
-    let Some(source) = dataset.folder() else { return Ok(()) };
+    let Some(source) = dataset.folder() else {
+        return Ok(());
+    };
     refuse_nested(&source, out)
 }
 
@@ -150,8 +213,14 @@ pub(crate) fn refuse_nested(source: &Path, out: &Path) -> Result<(), DatasetErro
     let source = resolve(source);
     let target = resolve(out);
     if target.starts_with(&source) || source.starts_with(&target) {
-        let reason = format!("it overlaps with the photographs in {}; give a folder outside", source.display());
-        return Err(DatasetError::Output { path: out.to_owned(), reason });
+        let reason = format!(
+            "it overlaps with the photographs in {}; give a folder outside",
+            source.display()
+        );
+        return Err(DatasetError::Output {
+            path: out.to_owned(),
+            reason,
+        });
     }
     Ok(())
 }
@@ -161,7 +230,9 @@ fn resolve(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for ancestor in absolute.ancestors() {
         if let Ok(real) = ancestor.canonicalize() {
-            return absolute.strip_prefix(ancestor).map_or(real.clone(), |rest| real.join(rest));
+            return absolute
+                .strip_prefix(ancestor)
+                .map_or(real.clone(), |rest| real.join(rest));
         }
     }
     absolute

@@ -23,7 +23,11 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 const N_READS: u32 = 3;
 
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("fishid-storage").enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("fishid-storage")
+        .enable_all()
+        .build()
 });
 
 /// A file of the listing.
@@ -55,27 +59,60 @@ pub(crate) struct Storage {
 impl Storage {
     /// Opens a folder, `file:///folder` or `s3://bucket/prefix`; `settings` are named like the environment
     /// variables of the AWS tools and go before them.
-    pub(crate) fn open(location: &str, settings: &BTreeMap<String, String>) -> Result<Self, DatasetError> {
+    pub(crate) fn open(
+        location: &str,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Self, DatasetError> {
         if let Some(rest) = location.strip_prefix("s3://") {
             return s3::open(location, rest, settings);
         }
         let folder = location.strip_prefix("file://").unwrap_or(location);
         if folder.contains("://") {
-            return Err(DatasetError::UnknownScheme { location: location.to_owned() });
+            return Err(DatasetError::UnknownScheme {
+                location: location.to_owned(),
+            });
         }
         match std::fs::metadata(folder) {
             Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => return Err(DatasetError::NotAFolder { location: folder.to_owned() }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(DatasetError::Missing { location: folder.to_owned() }),
-            Err(error) => return Err(DatasetError::Read { path: folder.to_owned(), reason: error.to_string() }),
+            Ok(_) => {
+                return Err(DatasetError::NotAFolder {
+                    location: folder.to_owned(),
+                });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(DatasetError::Missing {
+                    location: folder.to_owned(),
+                });
+            }
+            Err(error) => {
+                return Err(DatasetError::Read {
+                    path: folder.to_owned(),
+                    reason: error.to_string(),
+                });
+            }
         }
-        let store = object_store::local::LocalFileSystem::new_with_prefix(folder)
-            .map_err(|error| DatasetError::Read { path: folder.to_owned(), reason: reason(&error) })?;
-        Ok(Self { store: Arc::new(store), prefix: Path::default(), location: folder.to_owned(), is_remote: false })
+        let store =
+            object_store::local::LocalFileSystem::new_with_prefix(folder).map_err(|error| {
+                DatasetError::Read {
+                    path: folder.to_owned(),
+                    reason: reason(&error),
+                }
+            })?;
+        Ok(Self {
+            store: Arc::new(store),
+            prefix: Path::default(),
+            location: folder.to_owned(),
+            is_remote: false,
+        })
     }
 
     pub(crate) fn of_store(store: Arc<dyn ObjectStore>, prefix: Path, location: String) -> Self {
-        Self { store, prefix, location, is_remote: true }
+        Self {
+            store,
+            prefix,
+            location,
+            is_remote: true,
+        }
     }
 
     pub(crate) fn location(&self) -> &str {
@@ -113,9 +150,19 @@ impl Storage {
         while let Some(entry) = runtime.block_on(stream.next()) {
             match entry {
                 Ok(meta) => {
-                    let Some(path) = self.relative(&meta.location) else { continue };
-                    let version = format!("{} {}", meta.last_modified.timestamp_micros(), meta.e_tag.as_deref().unwrap_or_default());
-                    listing.files.push(Listed { path, size: meta.size, version });
+                    let Some(path) = self.relative(&meta.location) else {
+                        continue;
+                    };
+                    let version = format!(
+                        "{} {}",
+                        meta.last_modified.timestamp_micros(),
+                        meta.e_tag.as_deref().unwrap_or_default()
+                    );
+                    listing.files.push(Listed {
+                        path,
+                        size: meta.size,
+                        version,
+                    });
                 }
                 Err(error) if self.is_remote => return Err(self.failed(reason(&error))),
                 Err(error) => listing.failures.push(reason(&error)),
@@ -129,16 +176,26 @@ impl Storage {
     pub(crate) fn folders(&self, folder: &str) -> Vec<String> {
         let (store, path) = (Arc::clone(&self.store), self.path(folder));
         let listed = wait(async move { store.list_with_delimiter(path.ok().as_ref()).await });
-        let Some(Ok(listed)) = listed else { return Vec::new() };
-        let mut folders: Vec<String> =
-            listed.common_prefixes.iter().filter_map(|path| path.filename()).filter(|name| !is_hidden(name)).map(str::to_owned).collect();
+        let Some(Ok(listed)) = listed else {
+            return Vec::new();
+        };
+        let mut folders: Vec<String> = listed
+            .common_prefixes
+            .iter()
+            .filter_map(|path| path.filename())
+            .filter(|name| !is_hidden(name))
+            .map(str::to_owned)
+            .collect();
         folders.sort_unstable();
         folders
     }
 
     /// Reads a file; none when it does not exist.
     pub(crate) fn read_if_present(&self, path: &str) -> Result<Option<Bytes>, DatasetError> {
-        let failed = |reason: String| DatasetError::Read { path: self.full_path(path), reason };
+        let failed = |reason: String| DatasetError::Read {
+            path: self.full_path(path),
+            reason,
+        };
         let location = self.path(path).map_err(&failed)?;
         let mut attempt = 1;
         loop {
@@ -155,10 +212,14 @@ impl Storage {
                 Some(Ok(Ok(bytes))) => return Ok(Some(bytes)),
                 Some(Ok(Err(size))) => {
                     let (size, most) = (size >> 20, MAX_FILE_BYTES >> 20);
-                    return Err(failed(format!("it is {size} MB; files above {most} MB are not read as photographs")));
+                    return Err(failed(format!(
+                        "it is {size} MB; files above {most} MB are not read as photographs"
+                    )));
                 }
                 Some(Err(object_store::Error::NotFound { .. })) => return Ok(None),
-                Some(Err(error)) if attempt == N_READS || !self.is_remote => return Err(failed(reason(&error))),
+                Some(Err(error)) if attempt == N_READS || !self.is_remote => {
+                    return Err(failed(reason(&error)));
+                }
                 Some(Err(error)) => tracing::warn!(path, attempt, error = %error, "reading again"),
             }
             attempt += 1;
@@ -167,7 +228,10 @@ impl Storage {
 
     pub(crate) fn read(&self, path: &str) -> Result<Bytes, DatasetError> {
         self.read_if_present(path)?
-            .ok_or_else(|| DatasetError::Read { path: self.full_path(path), reason: "it does not exist (any more)".to_owned() })
+            .ok_or_else(|| DatasetError::Read {
+                path: self.full_path(path),
+                reason: "it does not exist (any more)".to_owned(),
+            })
     }
 
     fn path(&self, relative: &str) -> Result<Path, String> {
@@ -176,12 +240,18 @@ impl Storage {
     }
 
     fn relative(&self, location: &Path) -> Option<String> {
-        let rest = location.as_ref().strip_prefix(self.prefix.as_ref())?.trim_start_matches('/');
+        let rest = location
+            .as_ref()
+            .strip_prefix(self.prefix.as_ref())?
+            .trim_start_matches('/');
         (!rest.is_empty()).then(|| rest.to_owned())
     }
 
     fn failed(&self, reason: impl Into<String>) -> DatasetError {
-        DatasetError::Storage { location: self.location.clone(), reason: reason.into() }
+        DatasetError::Storage {
+            location: self.location.clone(),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -191,7 +261,9 @@ pub(crate) fn is_hidden(name: &str) -> bool {
 }
 
 fn runtime() -> Result<&'static Runtime, String> {
-    RUNTIME.as_ref().map_err(|error| format!("no threads for reading could be started: {error}"))
+    RUNTIME
+        .as_ref()
+        .map_err(|error| format!("no threads for reading could be started: {error}"))
 }
 
 /// Runs a future on the storage threads and blocks for its result; none when those threads are gone.

@@ -60,7 +60,11 @@ impl LibraryLocations {
         let installed = |home: PathBuf| home.join("onnxruntime").join(ONNX_RUNTIME_VERSION);
         let mut places = Vec::new();
         places.extend(self.fishid_home.clone().map(installed));
-        places.extend(self.user_home.as_ref().map(|home| installed(home.join(".local/share/fishid"))));
+        places.extend(
+            self.user_home
+                .as_ref()
+                .map(|home| installed(home.join(".local/share/fishid"))),
+        );
         places.extend(self.executable_folder.clone());
         places.dedup();
         places
@@ -87,7 +91,10 @@ fn library_at(place: &Path) -> Option<PathBuf> {
         "libonnxruntime.so".to_owned(),
         "libonnxruntime.dylib".to_owned(),
     ];
-    let named = pinned.iter().map(|name| place.join(name)).find(|path| path.is_file());
+    let named = pinned
+        .iter()
+        .map(|name| place.join(name))
+        .find(|path| path.is_file());
     named.or_else(|| newest_versioned(place))
 }
 
@@ -96,8 +103,15 @@ fn newest_versioned(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?;
     let versioned = entries.filter_map(|entry| {
         let path = entry.ok()?.path();
-        let version = path.file_name()?.to_str()?.strip_prefix("libonnxruntime.so.")?.to_owned();
-        let numbers: Vec<u64> = version.split('.').map(|part| part.parse().unwrap_or(0)).collect();
+        let version = path
+            .file_name()?
+            .to_str()?
+            .strip_prefix("libonnxruntime.so.")?
+            .to_owned();
+        let numbers: Vec<u64> = version
+            .split('.')
+            .map(|part| part.parse().unwrap_or(0))
+            .collect();
         Some((numbers, path))
     });
     versioned.max().map(|(_, path)| path)
@@ -108,7 +122,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn check(files: &[&str], locations: impl Fn(&Path) -> LibraryLocations, expected: Option<&str>) {
+    fn check(
+        files: &[&str],
+        locations: impl Fn(&Path) -> LibraryLocations,
+        expected: Option<&str>,
+    ) {
         let root = tempfile::tempdir().unwrap();
         for file in files {
             let path = root.path().join(file);
@@ -162,7 +180,10 @@ mod tests {
     #[test]
     fn of_several_versions_beside_the_executable_the_newest_is_taken() {
         check(
-            &["bin/libonnxruntime.so.1.9.0", "bin/libonnxruntime.so.1.32.0"],
+            &[
+                "bin/libonnxruntime.so.1.9.0",
+                "bin/libonnxruntime.so.1.32.0",
+            ],
             |root| LibraryLocations {
                 executable_folder: Some(root.join("bin")),
                 ..LibraryLocations::default()
@@ -179,7 +200,12 @@ mod tests {
             ..LibraryLocations::default()
         };
         let message = locations.locate().unwrap_err().to_string();
-        for part in ["/nowhere/home/onnxruntime/1.24.1", "/nowhere/bin", "make setup", "ORT_DYLIB_PATH"] {
+        for part in [
+            "/nowhere/home/onnxruntime/1.24.1",
+            "/nowhere/bin",
+            "make setup",
+            "ORT_DYLIB_PATH",
+        ] {
             assert!(message.contains(part), "`{message}` lacks `{part}`");
         }
     }

@@ -100,19 +100,37 @@ impl ImageModel {
     ///
     /// # Errors
     /// The library is missing or too old, the file is not a readable ONNX graph, or its input is not an image.
-    pub fn load<'a>(source: impl Into<ModelSource<'a>>, options: &EngineOptions) -> Result<Self, EngineError> {
+    pub fn load<'a>(
+        source: impl Into<ModelSource<'a>>,
+        options: &EngineOptions,
+    ) -> Result<Self, EngineError> {
         let source = source.into();
         let runtime = Runtime::current()?;
         let model = match &source {
             ModelSource::File(path) => path.display().to_string(),
             ModelSource::Bytes(bytes) => format!("the graph of {} bytes", bytes.len()),
         };
-        let failed = |reason: String| EngineError::Model { model: model.clone(), reason };
+        let failed = |reason: String| EngineError::Model {
+            model: model.clone(),
+            reason,
+        };
 
         let session = commit(&runtime, &source, options).map_err(failed)?;
         let [height, width] = image_size(session.inputs()).map_err(failed)?;
-        let outputs = session.outputs().iter().map(output_info).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        Ok(Self { session: Mutex::new(session), height, width, outputs, options: options.clone(), runtime })
+        let outputs = session
+            .outputs()
+            .iter()
+            .map(output_info)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(failed)?;
+        Ok(Self {
+            session: Mutex::new(session),
+            height,
+            width,
+            outputs,
+            options: options.clone(),
+            runtime,
+        })
     }
 
     /// The graph's height in pixels.
@@ -157,7 +175,12 @@ impl ImageModel {
     /// The engine in words: `ONNX Runtime 1.24.1, CPUExecutionProvider, f32`.
     pub fn engine_description(&self) -> String {
         let provider = self.options.provider;
-        format!("ONNX Runtime {}, {}, {}", self.runtime.version(), provider.name(), provider.precision())
+        format!(
+            "ONNX Runtime {}, {}, {}",
+            self.runtime.version(),
+            provider.name(),
+            provider.precision()
+        )
     }
 
     /// Runs `n` photographs (`pixels`: RGB, row-major, one after the other) and returns the outputs `wanted`.
@@ -172,21 +195,38 @@ impl ImageModel {
         }
         if pixels.len() != expected {
             let (height, width) = (self.height, self.width);
-            return Err(EngineError::PixelCount { found: pixels.len(), expected, n, height, width });
+            return Err(EngineError::PixelCount {
+                found: pixels.len(),
+                expected,
+                n,
+                height,
+                width,
+            });
         }
         if let Some(name) = wanted.iter().find(|name| !self.has_output(name)) {
-            let available = self.outputs.iter().map(|output| output.name.clone()).collect();
-            return Err(EngineError::NoSuchOutput { name: (*name).to_owned(), available });
+            let available = self
+                .outputs
+                .iter()
+                .map(|output| output.name.clone())
+                .collect();
+            return Err(EngineError::NoSuchOutput {
+                name: (*name).to_owned(),
+                available,
+            });
         }
         if wanted.is_empty() {
             return Ok(Outputs::new());
         }
         self.run_checked(pixels, n, wanted)
-            .map_err(|error| EngineError::Inference { reason: error.to_string() })
+            .map_err(|error| EngineError::Inference {
+                reason: error.to_string(),
+            })
     }
 
     fn run_checked(&self, pixels: &[u8], n: usize, wanted: &[&str]) -> ort::Result<Outputs> {
-        let selector = wanted.iter().fold(OutputSelector::no_default(), |all, name| all.with(*name));
+        let selector = wanted
+            .iter()
+            .fold(OutputSelector::no_default(), |all, name| all.with(*name));
         let options = RunOptions::new()?.with_outputs(selector);
         let input = TensorRef::from_array_view(([n, self.height, self.width, 3], pixels))?;
         // A panic of another caller leaves the session itself whole: it is only borrowed for a run.
@@ -196,7 +236,13 @@ impl ImageModel {
         for (name, value) in values.iter() {
             let (shape, data) = value.try_extract_tensor::<f32>()?;
             let shape = shape.iter().map(|&side| side as usize).collect();
-            outputs.insert(name.to_owned(), Tensor { values: data.to_vec(), shape });
+            outputs.insert(
+                name.to_owned(),
+                Tensor {
+                    values: data.to_vec(),
+                    shape,
+                },
+            );
         }
         Ok(outputs)
     }
@@ -213,11 +259,18 @@ impl std::fmt::Debug for ImageModel {
     }
 }
 
-fn commit(runtime: &Runtime, source: &ModelSource<'_>, options: &EngineOptions) -> Result<Session, String> {
-    let builder: SessionBuilder = Session::builder(runtime.environment()).map_err(|error| error.to_string())?;
+fn commit(
+    runtime: &Runtime,
+    source: &ModelSource<'_>,
+    options: &EngineOptions,
+) -> Result<Session, String> {
+    let builder: SessionBuilder =
+        Session::builder(runtime.environment()).map_err(|error| error.to_string())?;
     let mut builder = options.provider.prepare(builder, options)?;
     let session = match source {
-        ModelSource::File(path) if !path.is_file() => return Err("there is no such file".to_owned()),
+        ModelSource::File(path) if !path.is_file() => {
+            return Err("there is no such file".to_owned());
+        }
         ModelSource::File(path) => builder.commit_from_file(path),
         ModelSource::Bytes(bytes) => builder.commit_from_memory(bytes),
     };
@@ -227,12 +280,24 @@ fn commit(runtime: &Runtime, source: &ModelSource<'_>, options: &EngineOptions) 
 /// Height and width of the only input, which must be `image` uint8 `[n, H, W, 3]`.
 fn image_size(inputs: &[Outlet]) -> Result<[usize; 2], String> {
     let described = || {
-        let all: Vec<String> =
-            inputs.iter().map(|input| format!("`{}` {:?}", input.name(), input.dtype())).collect();
-        format!("its input should be `{INPUT}` uint8 [n, height, width, 3], but it takes {}", all.join(", "))
+        let all: Vec<String> = inputs
+            .iter()
+            .map(|input| format!("`{}` {:?}", input.name(), input.dtype()))
+            .collect();
+        format!(
+            "its input should be `{INPUT}` uint8 [n, height, width, 3], but it takes {}",
+            all.join(", ")
+        )
     };
-    let [input] = inputs else { return Err(described()) };
-    let ValueType::Tensor { ty: TensorElementType::Uint8, shape, .. } = input.dtype() else {
+    let [input] = inputs else {
+        return Err(described());
+    };
+    let ValueType::Tensor {
+        ty: TensorElementType::Uint8,
+        shape,
+        ..
+    } = input.dtype()
+    else {
         return Err(described());
     };
     match shape.as_ref() {
@@ -245,9 +310,17 @@ fn image_size(inputs: &[Outlet]) -> Result<[usize; 2], String> {
 
 fn output_info(output: &Outlet) -> Result<OutputInfo, String> {
     match output.dtype() {
-        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {
-            Ok(OutputInfo { name: output.name().to_owned(), shape: shape.to_vec() })
-        }
-        other => Err(format!("its output `{}` is {other:?}, but only float32 is read", output.name())),
+        ValueType::Tensor {
+            ty: TensorElementType::Float32,
+            shape,
+            ..
+        } => Ok(OutputInfo {
+            name: output.name().to_owned(),
+            shape: shape.to_vec(),
+        }),
+        other => Err(format!(
+            "its output `{}` is {other:?}, but only float32 is read",
+            output.name()
+        )),
     }
 }

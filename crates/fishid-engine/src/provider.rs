@@ -56,14 +56,20 @@ pub struct EngineOptions {
 impl Default for EngineOptions {
     /// One thread per core, the CPU provider: the lowest latency for one photograph at a time.
     fn default() -> Self {
-        Self { threads: 0, provider: Provider::Cpu }
+        Self {
+            threads: 0,
+            provider: Provider::Cpu,
+        }
     }
 }
 
 impl EngineOptions {
     /// One thread: for callers that run several models side by side, one per core.
     pub fn single_threaded() -> Self {
-        Self { threads: 1, provider: Provider::Cpu }
+        Self {
+            threads: 1,
+            provider: Provider::Cpu,
+        }
     }
 
     /// The threads a session really gets.
@@ -82,6 +88,7 @@ fn prepare_cpu(builder: SessionBuilder, options: &EngineOptions) -> ort::Result<
         .with_inter_threads(1)?
         // Waiting threads would otherwise burn the cores that decode the next photographs.
         .with_intra_op_spinning(false)?;
-    let builder = builder.with_execution_providers([ort::ep::CPU::default().with_arena_allocator(true).build()])?;
+    let builder = builder
+        .with_execution_providers([ort::ep::CPU::default().with_arena_allocator(true).build()])?;
     Ok(builder)
 }

@@ -54,7 +54,10 @@ impl Runtime {
             Some(rest.split([',', ' ']).next().unwrap_or(rest))
         };
         let release = field("git-branch=rel-").or_else(|| field("git-branch="));
-        release.filter(|text| !text.is_empty()).or_else(|| field("git-commit-id=")).unwrap_or("unknown")
+        release
+            .filter(|text| !text.is_empty())
+            .or_else(|| field("git-commit-id="))
+            .unwrap_or("unknown")
     }
 
     pub(crate) fn environment(&self) -> &Environment {
@@ -73,10 +76,15 @@ pub fn use_library(path: &Path) -> Result<Runtime, EngineError> {
         if runtime.path == path {
             return Ok(runtime.clone());
         }
-        return Err(EngineError::LibraryAlreadyLoaded { loaded: runtime.path.clone(), wanted: path });
+        return Err(EngineError::LibraryAlreadyLoaded {
+            loaded: runtime.path.clone(),
+            wanted: path,
+        });
     }
     if !path.is_file() {
-        return Err(EngineError::LibraryMissing { searched: vec![path] });
+        return Err(EngineError::LibraryMissing {
+            searched: vec![path],
+        });
     }
     let runtime = load(&path)?;
     *loaded = Some(runtime.clone());
@@ -84,7 +92,10 @@ pub fn use_library(path: &Path) -> Result<Runtime, EngineError> {
 }
 
 fn load(path: &Path) -> Result<Runtime, EngineError> {
-    let broken = |reason: String| EngineError::LibraryBroken { path: path.to_path_buf(), reason };
+    let broken = |reason: String| EngineError::LibraryBroken {
+        path: path.to_path_buf(),
+        reason,
+    };
     let builder = ort::init_from(path).map_err(|error| match error {
         LoadDynamicError::BadVersion { version_str, .. } => EngineError::LibraryTooOld {
             path: path.to_path_buf(),
@@ -97,10 +108,17 @@ fn load(path: &Path) -> Result<Runtime, EngineError> {
         LoadDynamicError::Dlopen { error, .. } => broken(error.to_string()),
         other @ LoadDynamicError::InvalidVersionString => broken(other.to_string()),
     })?;
-    let builder = builder.with_name("fishid").with_telemetry(false).with_logger(Arc::new(log));
+    let builder = builder
+        .with_name("fishid")
+        .with_telemetry(false)
+        .with_logger(Arc::new(log));
     let environment = builder.build().map_err(|error| broken(error.to_string()))?;
     environment.set_log_level(LogLevel::Warning);
-    let runtime = Runtime { path: path.to_path_buf(), build: ort::info().into(), environment };
+    let runtime = Runtime {
+        path: path.to_path_buf(),
+        build: ort::info().into(),
+        environment,
+    };
     tracing::debug!(path = %path.display(), version = runtime.version(), "onnx runtime loaded");
     Ok(runtime)
 }

@@ -33,22 +33,36 @@ impl Head {
         let wrong = |reason: String| Err(NetworkError::Head { reason });
         let n = self.n_classes;
         if n == 0 || self.weights.is_empty() || !self.weights.len().is_multiple_of(n) {
-            return wrong(format!("{} weights cannot be shared out among {n} classes", self.weights.len()));
+            return wrong(format!(
+                "{} weights cannot be shared out among {n} classes",
+                self.weights.len()
+            ));
         }
         let width = self.weights.len() / n;
         if self.bias.len() != n {
             return wrong(format!("{} biases for {n} classes", self.bias.len()));
         }
-        if let Some(expected) = backbone.embedding_width().filter(|&expected| expected != width) {
+        if let Some(expected) = backbone
+            .embedding_width()
+            .filter(|&expected| expected != width)
+        {
             return wrong(format!(
                 "it takes embeddings of width {width}, but {} gives width {expected}",
                 backbone.name
             ));
         }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            return wrong(format!("the temperature is {}, it has to be above 0", self.temperature));
+            return wrong(format!(
+                "the temperature is {}, it has to be above 0",
+                self.temperature
+            ));
         }
-        if self.weights.iter().chain(&self.bias).any(|value| !value.is_finite()) {
+        if self
+            .weights
+            .iter()
+            .chain(&self.bias)
+            .any(|value| !value.is_finite())
+        {
             return wrong("a weight is not a finite number; training has diverged".to_owned());
         }
         Ok(width)
@@ -63,9 +77,15 @@ impl Head {
 pub fn embedder(backbone: &BackboneFile) -> Result<Vec<u8>, NetworkError> {
     let mut wrapped = Wrapped::around(backbone)?;
     let width = backbone.embedding_width();
-    wrapped.builder.output("embedding", &wrapped.embedding, vec![batch(), side(width, "d")]);
+    wrapped.builder.output(
+        "embedding",
+        &wrapped.embedding,
+        vec![batch(), side(width, "d")],
+    );
     if let Some(features) = &wrapped.features {
-        wrapped.builder.output("features", features, feature_dims(backbone, width));
+        wrapped
+            .builder
+            .output("features", features, feature_dims(backbone, width));
     }
     Ok(wrapped.finish(backbone, "embedder").save())
 }
@@ -82,19 +102,48 @@ pub fn classifier(backbone: &BackboneFile, head: &Head) -> Result<Vec<u8>, Netwo
     let mut wrapped = Wrapped::around(backbone)?;
     let builder = &mut wrapped.builder;
 
-    let logits = builder.gemm(&wrapped.embedding, [n_classes, width], &head.weights, &head.bias);
+    let logits = builder.gemm(
+        &wrapped.embedding,
+        [n_classes, width],
+        &head.weights,
+        &head.bias,
+    );
     let inverse = builder.floats(&[1], &[(1.0 / head.temperature) as f32]);
     let calibrated = builder.binary("Mul", &logits, &inverse);
     let probabilities = builder.softmax(&calibrated);
-    builder.output("probabilities", &probabilities, vec![batch(), Dimension::fixed(n_classes)]);
-    builder.output("logits", &logits, vec![batch(), Dimension::fixed(n_classes)]);
-    builder.output("embedding", &wrapped.embedding, vec![batch(), Dimension::fixed(width)]);
+    builder.output(
+        "probabilities",
+        &probabilities,
+        vec![batch(), Dimension::fixed(n_classes)],
+    );
+    builder.output(
+        "logits",
+        &logits,
+        vec![batch(), Dimension::fixed(n_classes)],
+    );
+    builder.output(
+        "embedding",
+        &wrapped.embedding,
+        vec![batch(), Dimension::fixed(width)],
+    );
 
     if let Some(pooled) = &wrapped.pooled {
-        let point = Convolution { filters: n_classes, channels: width, kernel: 1, stride: 1, padding: 0, groups: 1 };
+        let point = Convolution {
+            filters: n_classes,
+            channels: width,
+            kernel: 1,
+            stride: 1,
+            padding: 0,
+            groups: 1,
+        };
         let activation = builder.conv(pooled, point, &head.weights, &head.bias);
         let [_, h, w] = backbone.feature_shape();
-        let dims = vec![batch(), Dimension::fixed(n_classes), side(h, "h"), side(w, "w")];
+        let dims = vec![
+            batch(),
+            Dimension::fixed(n_classes),
+            side(h, "h"),
+            side(w, "w"),
+        ];
         builder.output("activation", &activation, dims);
     }
     let mut model = wrapped.finish(backbone, "classifier");
@@ -130,13 +179,21 @@ impl Wrapped {
         let (embedding, pooled) = if backbone.has_output("embedding") {
             let own = inner("embedding");
             let flat = backbone.embedding_rank() == Some(2);
-            (if flat { own } else { builder.flatten(&own) }, backbone.pooled_features().map(|name| inner(&name)))
+            (
+                if flat { own } else { builder.flatten(&own) },
+                backbone.pooled_features().map(|name| inner(&name)),
+            )
         } else {
             let features = inner("features");
             let average = builder.global_average_pool(&features);
             (builder.flatten(&average), Some(features))
         };
-        Ok(Self { builder, embedding, features, pooled })
+        Ok(Self {
+            builder,
+            embedding,
+            features,
+            pooled,
+        })
     }
 
     fn finish(self, backbone: &BackboneFile, kind: &str) -> ModelProto {
@@ -162,7 +219,10 @@ fn check_opset(backbone: &BackboneFile) -> Result<(), NetworkError> {
     let reason = format!(
         "its operator set is version {opset}; version {OLDEST_OPSET} or newer is needed, export the network again"
     );
-    Err(NetworkError::Backbone { name: backbone.name.clone(), reason })
+    Err(NetworkError::Backbone {
+        name: backbone.name.clone(),
+        reason,
+    })
 }
 
 /// Nodes from `image` to what the backbone takes. Channels and layout change while the pixels are still bytes,

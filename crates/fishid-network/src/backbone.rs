@@ -48,7 +48,10 @@ impl BackboneFile {
     /// Unreadable file, not ONNX, no usable output, an input that is no image, weights in another file, or a
     /// sidecar that contradicts the graph.
     pub fn open(path: &Path) -> Result<Self, NetworkError> {
-        let file_error = |path: &Path, source| NetworkError::File { path: path.to_path_buf(), source };
+        let file_error = |path: &Path, source| NetworkError::File {
+            path: path.to_path_buf(),
+            source,
+        };
         let bytes = std::fs::read(path).map_err(|source| file_error(path, source))?;
         let beside = path.with_extension("json");
         let sidecar = match std::fs::read_to_string(&beside) {
@@ -56,7 +59,9 @@ impl BackboneFile {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(source) => return Err(file_error(&beside, source)),
         };
-        let stem = path.file_stem().map_or_else(|| "backbone".into(), |stem| stem.to_string_lossy());
+        let stem = path
+            .file_stem()
+            .map_or_else(|| "backbone".into(), |stem| stem.to_string_lossy());
         Self::from_parts(&bytes, sidecar.as_deref(), &stem)
     }
 
@@ -64,17 +69,28 @@ impl BackboneFile {
     ///
     /// # Errors
     /// As [`BackboneFile::open`].
-    pub fn from_parts(onnx: &[u8], sidecar: Option<&str>, name: &str) -> Result<Self, NetworkError> {
+    pub fn from_parts(
+        onnx: &[u8],
+        sidecar: Option<&str>,
+        name: &str,
+    ) -> Result<Self, NetworkError> {
         let sidecar = sidecar.map(|text| Sidecar::parse(text, name)).transpose()?;
-        let not_onnx = |reason: &str| NetworkError::NotOnnx { name: name.to_owned(), reason: reason.to_owned() };
-        let model = ModelProto::load(onnx).map_err(|_| not_onnx("its bytes are not an ONNX model"))?;
+        let not_onnx = |reason: &str| NetworkError::NotOnnx {
+            name: name.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let model =
+            ModelProto::load(onnx).map_err(|_| not_onnx("its bytes are not an ONNX model"))?;
         let graph = model.graph.as_ref().filter(|graph| !graph.node.is_empty());
         let graph = graph.ok_or_else(|| not_onnx("it holds no network"))?;
 
         let digest = hex::encode(Sha256::digest(onnx));
         let declared = sidecar.unwrap_or_default();
         declared.check_digest(&digest, name)?;
-        let unusable = |reason| NetworkError::Backbone { name: name.to_owned(), reason };
+        let unusable = |reason| NetworkError::Backbone {
+            name: name.to_owned(),
+            reason,
+        };
         check_weights_inside(graph).map_err(unusable)?;
         check_outputs(graph).map_err(unusable)?;
         let (input, assumed) = input::describe(graph, &declared).map_err(unusable)?;
@@ -93,7 +109,8 @@ impl BackboneFile {
     /// The network's graph.
     pub fn graph(&self) -> &GraphProto {
         // `from_parts` is the only constructor and refuses a model without a graph; the fallback keeps this total.
-        static EMPTY: std::sync::LazyLock<GraphProto> = std::sync::LazyLock::new(GraphProto::default);
+        static EMPTY: std::sync::LazyLock<GraphProto> =
+            std::sync::LazyLock::new(GraphProto::default);
         self.model.graph.as_ref().unwrap_or(&EMPTY)
     }
 
@@ -111,7 +128,10 @@ impl BackboneFile {
 
     /// `[d, h, w]` of the output `features`, each where the file states it.
     pub fn feature_shape(&self) -> [Option<usize>; 3] {
-        let shape = self.output("features").and_then(ValueInfoProto::shape).unwrap_or_default();
+        let shape = self
+            .output("features")
+            .and_then(ValueInfoProto::shape)
+            .unwrap_or_default();
         [1, 2, 3].map(|axis| side(&shape, axis))
     }
 
@@ -121,16 +141,26 @@ impl BackboneFile {
     }
 
     pub(crate) fn embedding_rank(&self) -> Option<usize> {
-        self.output("embedding").and_then(ValueInfoProto::shape).map(|shape| shape.len())
+        self.output("embedding")
+            .and_then(ValueInfoProto::shape)
+            .map(|shape| shape.len())
     }
 
     fn output(&self, name: &str) -> Option<&ValueInfoProto> {
-        self.graph().output.iter().find(|output| output.label() == name)
+        self.graph()
+            .output
+            .iter()
+            .find(|output| output.label() == name)
     }
 }
 
 fn side(shape: &[Option<i64>], axis: usize) -> Option<usize> {
-    shape.get(axis).copied().flatten().and_then(|value| usize::try_from(value).ok()).filter(|&value| value > 0)
+    shape
+        .get(axis)
+        .copied()
+        .flatten()
+        .and_then(|value| usize::try_from(value).ok())
+        .filter(|&value| value > 0)
 }
 
 fn check_outputs(graph: &GraphProto) -> Result<(), String> {
@@ -141,13 +171,21 @@ fn check_outputs(graph: &GraphProto) -> Result<(), String> {
         return Err(format!(
             "it needs an output `embedding` [n, d] or `features` [n, d, h, w], but has {}; rename the output when \
              exporting, or cut the network before its classifier",
-            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            }
         ));
     }
     for (output, ranks) in [(embedding, &[2, 4][..]), (features, &[4][..])] {
         let Some(output) = output else { continue };
         if let Some(shape) = output.shape().filter(|shape| !ranks.contains(&shape.len())) {
-            return Err(format!("its output `{}` has {} sides, not {ranks:?}", output.label(), shape.len()));
+            return Err(format!(
+                "its output `{}` has {} sides, not {ranks:?}",
+                output.label(),
+                shape.len()
+            ));
         }
     }
     Ok(())

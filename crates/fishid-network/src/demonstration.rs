@@ -66,25 +66,46 @@ pub fn demonstration_backbone(seed: u64, out: &Path) -> Result<(), NetworkError>
             "scale": 1.0 / 255.0, "mean": ([MEAN; 3]), "std": ([DEVIATION; 3]),
         },
     });
-    write(&out.with_extension("json"), format!("{sidecar:#}\n").as_bytes())?;
+    write(
+        &out.with_extension("json"),
+        format!("{sidecar:#}\n").as_bytes(),
+    )?;
     write(out, &network(seed))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), NetworkError> {
-    fs::write(path, bytes).map_err(|source| NetworkError::File { path: path.to_owned(), source })
+    fs::write(path, bytes).map_err(|source| NetworkError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn network(seed: u64) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut builder = GraphBuilder::new(DEMONSTRATION_NAME, "");
     let side = || Dimension::fixed(SIDE);
-    let dims = vec![Dimension::symbolic("n"), Dimension::fixed(3), side(), side()];
+    let dims = vec![
+        Dimension::symbolic("n"),
+        Dimension::fixed(3),
+        side(),
+        side(),
+    ];
     let input = builder.input(ValueInfoProto::tensor("input", element::FLOAT, dims));
 
-    let halve = Pooling { kernel: 2, stride: 2, padding: 0 };
+    let halve = Pooling {
+        kernel: 2,
+        stride: 2,
+        padding: 0,
+    };
     let small = builder.average_pool(&input, halve);
-    let colour_shape =
-        Convolution { filters: N_COLOURS, channels: 3, kernel: 1, stride: 1, padding: 0, groups: 1 };
+    let colour_shape = Convolution {
+        filters: N_COLOURS,
+        channels: 3,
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+        groups: 1,
+    };
     let (weights, bias) = colour_filters(&mut rng);
     let colours = builder.conv(&small, colour_shape, &weights, &bias);
     let edge_shape = Convolution {
@@ -114,8 +135,16 @@ fn network(seed: u64) -> Vec<u8> {
 
     let width = || Dimension::fixed(N_MAPS * WINDOWS.len());
     let map_side = || Dimension::fixed(MAP_SIDE);
-    builder.output("features", &features, vec![Dimension::symbolic("n"), width(), map_side(), map_side()]);
-    builder.output("embedding", &embedding, vec![Dimension::symbolic("n"), width()]);
+    builder.output(
+        "features",
+        &features,
+        vec![Dimension::symbolic("n"), width(), map_side(), map_side()],
+    );
+    builder.output(
+        "embedding",
+        &embedding,
+        vec![Dimension::symbolic("n"), width()],
+    );
     builder.into_model(OPSET).save()
 }
 
@@ -124,7 +153,12 @@ fn colour_filters(rng: &mut ChaCha8Rng) -> (Vec<f32>, Vec<f32>) {
     let (mut weights, mut bias) = (Vec::new(), Vec::new());
     for _ in 0..N_COLOURS {
         let direction = [normal(rng), normal(rng), normal(rng)];
-        let length = direction.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-6);
+        let length = direction
+            .iter()
+            .map(|x| x * x)
+            .sum::<f64>()
+            .sqrt()
+            .max(1e-6);
         weights.extend(direction.map(|x| (x / length) as f32));
         bias.push((COLOUR_THRESHOLD_SPREAD * normal(rng)) as f32);
     }
@@ -190,7 +224,10 @@ mod tests {
         assert_eq!(backbone.weights, "random:7");
         assert_eq!((backbone.input.width, backbone.input.height), (112, 112));
         assert_eq!(backbone.embedding_width(), Some(560));
-        assert!(backbone.pooled_features().is_some(), "an activation map can be given");
+        assert!(
+            backbone.pooled_features().is_some(),
+            "an activation map can be given"
+        );
         assert!(backbone.assumed.is_empty(), "{:?}", backbone.assumed);
     }
 

@@ -4,8 +4,8 @@
 //! what the network is for.
 
 use crate::onnx::{
-    AttributeProto, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
-    element,
+    AttributeProto, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    ValueInfoProto, element,
 };
 
 /// The IR version of new files: the first that ONNX Runtime 1.7 and newer all read.
@@ -49,16 +49,27 @@ pub struct GraphBuilder {
 
 /// Describes the input every fishid graph has: `image` uint8 `[n, height, width, 3]`.
 pub fn image_input(height: usize, width: usize) -> ValueInfoProto {
-    let dims =
-        vec![Dimension::symbolic("n"), Dimension::fixed(height), Dimension::fixed(width), Dimension::fixed(3)];
+    let dims = vec![
+        Dimension::symbolic("n"),
+        Dimension::fixed(height),
+        Dimension::fixed(width),
+        Dimension::fixed(3),
+    ];
     ValueInfoProto::tensor("image", element::UINT8, dims)
 }
 
 impl GraphBuilder {
     /// An empty graph; the names it makes start with `prefix`.
     pub fn new(name: &str, prefix: &str) -> Self {
-        let graph = GraphProto { name: Some(name.to_owned()), ..GraphProto::default() };
-        Self { graph, prefix: prefix.to_owned(), next: 0 }
+        let graph = GraphProto {
+            name: Some(name.to_owned()),
+            ..GraphProto::default()
+        };
+        Self {
+            graph,
+            prefix: prefix.to_owned(),
+            next: 0,
+        }
     }
 
     /// Adds an input.
@@ -71,33 +82,53 @@ impl GraphBuilder {
     /// Declares a float output named `name` that equals `value`.
     pub fn output(&mut self, name: &str, value: &str, dims: Vec<Dimension>) {
         self.push("Identity", &[value], name.to_owned(), Vec::new());
-        self.graph.output.push(ValueInfoProto::tensor(name, element::FLOAT, dims));
+        self.graph
+            .output
+            .push(ValueInfoProto::tensor(name, element::FLOAT, dims));
     }
 
     /// Adds float weights.
     pub fn floats(&mut self, dims: &[usize], values: &[f32]) -> String {
         let name = self.fresh("weights");
-        self.graph.initializer.push(TensorProto::floats(&name, dims, values));
+        self.graph
+            .initializer
+            .push(TensorProto::floats(&name, dims, values));
         name
     }
 
     /// Adds whole numbers.
     pub fn int64s(&mut self, values: &[i64]) -> String {
         let name = self.fresh("numbers");
-        self.graph.initializer.push(TensorProto::int64s(&name, &[values.len()], values));
+        self.graph
+            .initializer
+            .push(TensorProto::int64s(&name, &[values.len()], values));
         name
     }
 
     /// Adds any node with one output.
-    pub fn node(&mut self, operator: &str, inputs: &[&str], attributes: Vec<AttributeProto>) -> String {
+    pub fn node(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        attributes: Vec<AttributeProto>,
+    ) -> String {
         let output = self.fresh(&operator.to_lowercase());
         self.push(operator, inputs, output.clone(), attributes);
         output
     }
 
     /// Two-dimensional convolution of `[n, c, h, w]`; `weights` are `[filters, channels, kernel, kernel]`.
-    pub fn conv(&mut self, input: &str, shape: Convolution, weights: &[f32], bias: &[f32]) -> String {
-        let weights = self.floats(&[shape.filters, shape.channels, shape.kernel, shape.kernel], weights);
+    pub fn conv(
+        &mut self,
+        input: &str,
+        shape: Convolution,
+        weights: &[f32],
+        bias: &[f32],
+    ) -> String {
+        let weights = self.floats(
+            &[shape.filters, shape.channels, shape.kernel, shape.kernel],
+            weights,
+        );
         let bias = self.floats(&[shape.filters], bias);
         let attributes = vec![
             AttributeProto::ints("kernel_shape", &[shape.kernel as i64; 2]),
@@ -109,10 +140,20 @@ impl GraphBuilder {
     }
 
     /// `input * weights^T + bias` with `input` `[n, width]` and `weights` `[outputs, width]`.
-    pub fn gemm(&mut self, input: &str, [outputs, width]: [usize; 2], weights: &[f32], bias: &[f32]) -> String {
+    pub fn gemm(
+        &mut self,
+        input: &str,
+        [outputs, width]: [usize; 2],
+        weights: &[f32],
+        bias: &[f32],
+    ) -> String {
         let weights = self.floats(&[outputs, width], weights);
         let bias = self.floats(&[outputs], bias);
-        self.node("Gemm", &[input, &weights, &bias], vec![AttributeProto::int("transB", 1)])
+        self.node(
+            "Gemm",
+            &[input, &weights, &bias],
+            vec![AttributeProto::int("transB", 1)],
+        )
     }
 
     /// `max(input, 0)`.
@@ -158,18 +199,30 @@ impl GraphBuilder {
 
     /// Changes the order of the sides.
     pub fn transpose(&mut self, input: &str, order: &[i64]) -> String {
-        self.node("Transpose", &[input], vec![AttributeProto::ints("perm", order)])
+        self.node(
+            "Transpose",
+            &[input],
+            vec![AttributeProto::ints("perm", order)],
+        )
     }
 
     /// Converts to float.
     pub fn to_float(&mut self, input: &str) -> String {
-        self.node("Cast", &[input], vec![AttributeProto::int("to", i64::from(element::FLOAT))])
+        self.node(
+            "Cast",
+            &[input],
+            vec![AttributeProto::int("to", i64::from(element::FLOAT))],
+        )
     }
 
     /// Takes `indices` along `axis`.
     pub fn gather(&mut self, input: &str, indices: &[i64], axis: i64) -> String {
         let indices = self.int64s(indices);
-        self.node("Gather", &[input, &indices], vec![AttributeProto::int("axis", axis)])
+        self.node(
+            "Gather",
+            &[input, &indices],
+            vec![AttributeProto::int("axis", axis)],
+        )
     }
 
     /// Names `value` once more; lets a graph that is appended next find its input.
@@ -181,8 +234,12 @@ impl GraphBuilder {
     pub fn append(&mut self, other: GraphProto) {
         self.graph.node.extend(other.node);
         self.graph.initializer.extend(other.initializer);
-        self.graph.sparse_initializer.extend(other.sparse_initializer);
-        self.graph.quantization_annotation.extend(other.quantization_annotation);
+        self.graph
+            .sparse_initializer
+            .extend(other.sparse_initializer);
+        self.graph
+            .quantization_annotation
+            .extend(other.quantization_annotation);
     }
 
     /// The graph.
@@ -192,7 +249,10 @@ impl GraphBuilder {
 
     /// A model of its own with this graph, for the standard operator set of that version.
     pub fn into_model(self, opset: i64) -> ModelProto {
-        let standard = OperatorSetIdProto { domain: Some(String::new()), version: Some(opset) };
+        let standard = OperatorSetIdProto {
+            domain: Some(String::new()),
+            version: Some(opset),
+        };
         ModelProto {
             ir_version: Some(IR_VERSION),
             producer_name: Some("fishid".to_owned()),
@@ -203,7 +263,13 @@ impl GraphBuilder {
         }
     }
 
-    fn push(&mut self, operator: &str, inputs: &[&str], output: String, attribute: Vec<AttributeProto>) {
+    fn push(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        output: String,
+        attribute: Vec<AttributeProto>,
+    ) {
         self.graph.node.push(NodeProto {
             input: inputs.iter().map(|&name| name.to_owned()).collect(),
             name: Some(format!("{output}/{operator}")),

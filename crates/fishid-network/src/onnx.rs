@@ -302,15 +302,21 @@ impl ModelProto {
 
     /// The version of the standard operator set, when the model states it.
     pub fn opset(&self) -> Option<i64> {
-        let standard = |id: &&OperatorSetIdProto| matches!(id.domain.as_deref(), None | Some("" | "ai.onnx"));
-        self.opset_import.iter().find(standard).and_then(|id| id.version)
+        let standard =
+            |id: &&OperatorSetIdProto| matches!(id.domain.as_deref(), None | Some("" | "ai.onnx"));
+        self.opset_import
+            .iter()
+            .find(standard)
+            .and_then(|id| id.version)
     }
 
     /// Adds a key and value to the model's metadata, replacing an older value of the key.
     pub fn set_metadata(&mut self, key: &str, value: &str) {
-        self.metadata_props.retain(|entry| entry.key.as_deref() != Some(key));
+        self.metadata_props
+            .retain(|entry| entry.key.as_deref() != Some(key));
         let (key, value) = (Some(key.to_owned()), Some(value.to_owned()));
-        self.metadata_props.push(StringStringEntryProto { key, value });
+        self.metadata_props
+            .push(StringStringEntryProto { key, value });
     }
 }
 
@@ -322,7 +328,9 @@ impl NodeProto {
 
     /// The attribute of that name.
     pub fn attribute(&self, name: &str) -> Option<&AttributeProto> {
-        self.attribute.iter().find(|attribute| attribute.name.as_deref() == Some(name))
+        self.attribute
+            .iter()
+            .find(|attribute| attribute.name.as_deref() == Some(name))
     }
 }
 

@@ -11,8 +11,8 @@ use fishid_engine::EngineOptions;
 use fishid_prediction::{GOLDEN_TOLERANCE, Predictor};
 use fishid_registry::{PRODUCTION, Version, VersionRef};
 use fishid_training::{
-    BootstrapOptions, Decision, FirstModel, GatePhotograph, GateRequest, SplitPlan, SplitScores, Verdict,
-    compare, judge_first,
+    BootstrapOptions, Decision, FirstModel, GatePhotograph, GateRequest, SplitPlan, SplitScores,
+    Verdict, compare, judge_first,
 };
 
 use crate::outputs::{Evaluated, Gated};
@@ -39,7 +39,11 @@ impl Champion {
     /// Groups that the champion was trained or tuned on.
     fn trained_on(&self) -> BTreeSet<String> {
         let splits = &self.bundle.manifest().splits;
-        splits.iter().filter(|(_, split)| *split != Split::Test.as_str()).map(|(group, _)| group.clone()).collect()
+        splits
+            .iter()
+            .filter(|(_, split)| *split != Split::Test.as_str())
+            .map(|(group, _)| group.clone())
+            .collect()
     }
 }
 
@@ -51,8 +55,17 @@ pub(crate) fn find(request: &PipelineRequest<'_>) -> anyhow::Result<Option<Champ
     };
     let folder = request
         .registry
-        .fetch(model, &VersionRef::new(&version.version), request.bundle_cache)
-        .with_context(|| format!("version {} is in production and cannot be read", version.version))?;
+        .fetch(
+            model,
+            &VersionRef::new(&version.version),
+            request.bundle_cache,
+        )
+        .with_context(|| {
+            format!(
+                "version {} is in production and cannot be read",
+                version.version
+            )
+        })?;
     let bundle = Bundle::open(&folder)?;
     Ok(Some(Champion { version, bundle }))
 }
@@ -68,7 +81,9 @@ pub(crate) fn gate(
     prove(&evaluated.bundle)?;
     let scores: SplitScores = read_json(&evaluated.test_scores)?;
     let mut verdict = match champion {
-        None => judge_first(&FirstModel { evaluation: &scores.evaluation }),
+        None => judge_first(&FirstModel {
+            evaluation: &scores.evaluation,
+        }),
         Some(champion) => against(request, plan, &scores, bundle, champion)?,
     };
     let mut may_be_promoted = verdict.is_accepted();
@@ -78,13 +93,18 @@ pub(crate) fn gate(
         let reason = "A demonstration model is promoted in a folder registry only.";
         verdict.reasons.push(reason.to_owned());
     }
-    Ok(Gated { verdict, may_be_promoted })
+    Ok(Gated {
+        verdict,
+        may_be_promoted,
+    })
 }
 
 /// Loads the candidate as a server would and lets it answer its golden photographs.
 fn prove(bundle: &Path) -> anyhow::Result<()> {
     let predictor = Predictor::open(bundle, &EngineOptions::default())?;
-    predictor.prove(GOLDEN_TOLERANCE).context("the candidate does not give its own golden answers in the real engine")?;
+    predictor
+        .prove(GOLDEN_TOLERANCE)
+        .context("the candidate does not give its own golden answers in the real engine")?;
     Ok(())
 }
 
@@ -99,7 +119,9 @@ fn against(
     let champion_is_demonstration = champion.bundle.manifest().demonstration.is_some();
     match (candidate_is_demonstration, champion_is_demonstration) {
         (false, true) => {
-            let mut verdict = judge_first(&FirstModel { evaluation: &scores.evaluation });
+            let mut verdict = judge_first(&FirstModel {
+                evaluation: &scores.evaluation,
+            });
             verdict.reasons.push(format!(
                 "Version {} in production is a demonstration, with which a real model is not compared.",
                 champion.version.version
@@ -107,7 +129,9 @@ fn against(
             Ok(verdict)
         }
         (true, false) => {
-            let mut verdict = judge_first(&FirstModel { evaluation: &scores.evaluation });
+            let mut verdict = judge_first(&FirstModel {
+                evaluation: &scores.evaluation,
+            });
             verdict.decision = Decision::Reject;
             verdict.reasons = vec![format!(
                 "A demonstration model never replaces a model trained on photographs (version {}).",
@@ -131,18 +155,26 @@ fn on_the_same_photographs(
     for (planned, probabilities) in scores.planned.iter().zip(&scores.probabilities) {
         let planned = &plan.photographs[*planned];
         let bytes = request.train.dataset.read(&all[planned.photograph])?;
-        let answer = predictor.predict(&bytes).with_context(|| planned.path.clone())?;
-        let best = (0..probabilities.len()).max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]));
+        let answer = predictor
+            .predict(&bytes)
+            .with_context(|| planned.path.clone())?;
+        let best =
+            (0..probabilities.len()).max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]));
         photographs.push(GatePhotograph {
             group: planned.group.clone(),
             truth: planned.class.clone(),
-            candidate: best.map(|class| plan.classes[class].clone()).unwrap_or_default(),
+            candidate: best
+                .map(|class| plan.classes[class].clone())
+                .unwrap_or_default(),
             champion: predictor.names().slug(answer.top()).to_owned(),
         });
     }
     Ok(compare(&GateRequest {
         photographs: &photographs,
         champion_trained_on: &champion.trained_on(),
-        bootstrap: BootstrapOptions { seed: request.train.seed, ..BootstrapOptions::default() },
+        bootstrap: BootstrapOptions {
+            seed: request.train.seed,
+            ..BootstrapOptions::default()
+        },
     }))
 }

@@ -28,7 +28,11 @@ impl StepOutput for Validated {
 impl StepOutput for SplitPlan {
     fn summary(&self) -> String {
         let counts = self.counts();
-        let n = |split: &str| counts.get(split).map_or(0, |classes| classes.values().sum::<usize>());
+        let n = |split: &str| {
+            counts
+                .get(split)
+                .map_or(0, |classes| classes.values().sum::<usize>())
+        };
         format!(
             "{} to train, {} to validate, {} to test, in {} groups",
             n("train"),
@@ -62,8 +66,13 @@ impl Embedded {
 
 impl StepOutput for Embedded {
     fn summary(&self) -> String {
-        let rate = self.per_second.map_or_else(String::new, |rate| format!(" at {rate:.1} a second"));
-        format!("{} views computed{rate}, {} taken from the store", self.n_computed, self.n_reused)
+        let rate = self
+            .per_second
+            .map_or_else(String::new, |rate| format!(" at {rate:.1} a second"));
+        format!(
+            "{} views computed{rate}, {} taken from the store",
+            self.n_computed, self.n_reused
+        )
     }
 }
 
@@ -78,7 +87,11 @@ impl Trained {
     pub(crate) fn keep(folder: &Path, head: &TrainedHead) -> anyhow::Result<Self> {
         let head_file = folder.join("head.json");
         write_json(&head_file, head)?;
-        Ok(Self { head_digest: sha256_of(head)?, head_file, n_settings: head.fitted.trials.len() })
+        Ok(Self {
+            head_digest: sha256_of(head)?,
+            head_file,
+            n_settings: head.fitted.trials.len(),
+        })
     }
 
     pub(crate) fn head(&self) -> anyhow::Result<TrainedHead> {
@@ -128,7 +141,11 @@ pub(crate) struct Gated {
 
 impl StepOutput for Gated {
     fn summary(&self) -> String {
-        let word = if self.may_be_promoted { "passed" } else { "not passed" };
+        let word = if self.may_be_promoted {
+            "passed"
+        } else {
+            "not passed"
+        };
         format!("{word}. {}", self.verdict.reasons.join(" "))
     }
 }
@@ -171,6 +188,10 @@ impl StepOutput for Reported {
         self.report.is_file()
     }
     fn summary(&self) -> String {
-        format!("{} (tracked as {})", self.report.display(), self.tracked_run)
+        format!(
+            "{} (tracked as {})",
+            self.report.display(),
+            self.tracked_run
+        )
     }
 }

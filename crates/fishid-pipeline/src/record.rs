@@ -115,12 +115,17 @@ impl RunRecord {
 
 /// Writes JSON beside its place, flushes it to disk, then renames: never half a file.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), PipelineError> {
-    let fail = |source| PipelineError::Io { path: path.to_path_buf(), source };
+    let fail = |source| PipelineError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(fail)?;
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let text = serde_json::to_vec_pretty(value)
-        .map_err(|source| PipelineError::Json { path: path.to_path_buf(), source })?;
+    let text = serde_json::to_vec_pretty(value).map_err(|source| PipelineError::Json {
+        path: path.to_path_buf(),
+        source,
+    })?;
     let mut file = fs::File::create(&temporary).map_err(fail)?;
     file.write_all(&text).map_err(fail)?;
     file.sync_all().map_err(fail)?;
@@ -129,8 +134,12 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Pip
 
 /// Reads JSON; an unreadable or broken file is an error that names it.
 pub(crate) fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, PipelineError> {
-    let bytes =
-        fs::read(path).map_err(|source| PipelineError::Io { path: path.to_path_buf(), source })?;
-    serde_json::from_slice(&bytes)
-        .map_err(|source| PipelineError::Json { path: path.to_path_buf(), source })
+    let bytes = fs::read(path).map_err(|source| PipelineError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    serde_json::from_slice(&bytes).map_err(|source| PipelineError::Json {
+        path: path.to_path_buf(),
+        source,
+    })
 }

@@ -13,14 +13,16 @@ use fishid_dataset::{CheckOptions, Inspection, Split};
 use fishid_image::{Augmentation, Limits};
 use fishid_registry::{ModelRegistry, Note, PRODUCTION, Tracker, Version, VersionRef};
 use fishid_training::{
-    Embeddings, Progress, SplitPlan, SplitScores, TrainRequest, TrainedHead, Verdict, assemble, embed_plan,
-    evaluate_split, fit_plan, plan_splits,
+    Embeddings, Progress, SplitPlan, SplitScores, TrainRequest, TrainedHead, Verdict, assemble,
+    embed_plan, evaluate_split, fit_plan, plan_splits,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
 use crate::champion::{self, Champion};
-use crate::outputs::{Embedded, Evaluated, Gated, Promoted, Registered, Reported, Trained, Validated};
+use crate::outputs::{
+    Embedded, Evaluated, Gated, Promoted, Registered, Reported, Trained, Validated,
+};
 use crate::record::{RunStatus, read_json, write_json};
 use crate::steps::{Folders, StepOutput as _, StepRunner, Watcher};
 use crate::tracking::{self, Results};
@@ -73,18 +75,40 @@ pub fn run(
     watcher: &mut dyn Watcher,
     progress: &mut dyn Progress,
 ) -> Result<PipelineResult, PipelineError> {
-    let mut steps =
-        StepRunner::start(request.folders.clone(), request.settings.clone(), request.force, watcher)?;
+    let mut steps = StepRunner::start(
+        request.folders.clone(),
+        request.settings.clone(),
+        request.force,
+        watcher,
+    )?;
     let train = &request.train;
-    let champion = champion::find(request)
-        .map_err(|source| PipelineError::Step { step: "champion".to_owned(), source })?;
+    let champion = champion::find(request).map_err(|source| PipelineError::Step {
+        step: "champion".to_owned(),
+        source,
+    })?;
 
-    let listing = (train.dataset.location(), train.dataset.listing_digest(), train.group_column);
-    let validated: Validated = steps.step("validate", &listing, |folder| validate(train, folder, progress))?;
+    let listing = (
+        train.dataset.location(),
+        train.dataset.listing_digest(),
+        train.group_column,
+    );
+    let validated: Validated = steps.step("validate", &listing, |folder| {
+        validate(train, folder, progress)
+    })?;
 
-    let earlier = champion.as_ref().map(Champion::earlier_splits).unwrap_or_default();
-    let split_inputs = (&validated.inspections_digest, train.seed, train.ratios, &earlier);
-    let plan: SplitPlan = steps.step("split", &split_inputs, |_| split(train, &validated, &earlier))?;
+    let earlier = champion
+        .as_ref()
+        .map(Champion::earlier_splits)
+        .unwrap_or_default();
+    let split_inputs = (
+        &validated.inspections_digest,
+        train.seed,
+        train.ratios,
+        &earlier,
+    );
+    let plan: SplitPlan = steps.step("split", &split_inputs, |_| {
+        split(train, &validated, &earlier)
+    })?;
 
     let embed_inputs = EmbedInputs::of(train, &plan);
     let in_memory: OnceCell<Embeddings> = OnceCell::new();
@@ -102,29 +126,55 @@ pub fn run(
         Trained::keep(folder, &head)
     })?;
 
-    let evaluate_inputs = (&train_inputs, &trained.head_digest, train.model_name, &validated.listing);
+    let evaluate_inputs = (
+        &train_inputs,
+        &trained.head_digest,
+        train.model_name,
+        &validated.listing,
+    );
     let evaluated: Evaluated = steps.step("evaluate", &evaluate_inputs, |folder| {
         let embeddings = embeddings(&in_memory, train, &plan, progress)?;
         evaluate(train, &plan, embeddings, &trained.head()?, folder, progress)
     })?;
 
-    let bundle = Bundle::open(&evaluated.bundle)
-        .map_err(|source| PipelineError::Step { step: "evaluate".to_owned(), source: source.into() })?;
-    let champion_version = champion.as_ref().map(|champion| champion.version.version.clone());
-    let gate_inputs = (&evaluated.bundle_digest, &champion_version, request.demonstrations_may_be_promoted);
-    let gated: Gated =
-        steps.step("gate", &gate_inputs, |_| champion::gate(request, &plan, &evaluated, &bundle, champion.as_ref()))?;
+    let bundle = Bundle::open(&evaluated.bundle).map_err(|source| PipelineError::Step {
+        step: "evaluate".to_owned(),
+        source: source.into(),
+    })?;
+    let champion_version = champion
+        .as_ref()
+        .map(|champion| champion.version.version.clone());
+    let gate_inputs = (
+        &evaluated.bundle_digest,
+        &champion_version,
+        request.demonstrations_may_be_promoted,
+    );
+    let gated: Gated = steps.step("gate", &gate_inputs, |_| {
+        champion::gate(request, &plan, &evaluated, &bundle, champion.as_ref())
+    })?;
 
     let registered: Registered = steps.effect("register", &evaluated.bundle_digest, |_| {
-        let version = request.registry.publish(train.model_name, &evaluated.bundle, &tracking::publish_note(request))?;
-        Ok(Registered { version: version.version })
+        let version = request.registry.publish(
+            train.model_name,
+            &evaluated.bundle,
+            &tracking::publish_note(request),
+        )?;
+        Ok(Registered {
+            version: version.version,
+        })
     })?;
 
-    let promoted: Promoted = steps.effect("promote", &(&registered.version, gated.may_be_promoted), |_| {
-        promote(request, &registered.version, &gated)
-    })?;
+    let promoted: Promoted = steps.effect(
+        "promote",
+        &(&registered.version, gated.may_be_promoted),
+        |_| promote(request, &registered.version, &gated),
+    )?;
 
-    let report_inputs = (&registered.version, &evaluated.bundle_digest, promoted.is_in_production);
+    let report_inputs = (
+        &registered.version,
+        &evaluated.bundle_digest,
+        promoted.is_in_production,
+    );
     let reported: Reported = steps.step("report", &report_inputs, |_| {
         let results = Results {
             plan: &plan,
@@ -175,7 +225,11 @@ impl EmbedInputs {
     }
 }
 
-fn validate(train: &TrainRequest<'_>, folder: &Path, progress: &mut dyn Progress) -> anyhow::Result<Validated> {
+fn validate(
+    train: &TrainRequest<'_>,
+    folder: &Path,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Validated> {
     progress.started("read");
     let inspections = {
         let shared = std::sync::Mutex::new(&mut *progress);
@@ -185,7 +239,10 @@ fn validate(train: &TrainRequest<'_>, folder: &Path, progress: &mut dyn Progress
             }
         })
     };
-    let options = CheckOptions { catalogue: train.catalogue.clone(), ..CheckOptions::default() };
+    let options = CheckOptions {
+        catalogue: train.catalogue.clone(),
+        ..CheckOptions::default()
+    };
     let problems = fishid_dataset::problems_of(train.dataset, &inspections, &options);
     let summary = judge(train.dataset, &problems)?;
     progress.finished("read", &summary);
@@ -226,7 +283,9 @@ fn embeddings<'m>(
     if in_memory.get().is_none() {
         let _ = in_memory.set(embed_plan(train, plan, progress)?);
     }
-    in_memory.get().ok_or_else(|| anyhow::anyhow!("the embeddings are gone"))
+    in_memory
+        .get()
+        .ok_or_else(|| anyhow::anyhow!("the embeddings are gone"))
 }
 
 fn evaluate(
@@ -244,7 +303,15 @@ fn evaluate(
         // Left by a run that was forced or killed before its output was kept.
         std::fs::remove_dir_all(&out)?;
     }
-    let assembled = assemble(train, plan, embeddings, head, [&validation, &test], &out, progress)?;
+    let assembled = assemble(
+        train,
+        plan,
+        embeddings,
+        head,
+        [&validation, &test],
+        &out,
+        progress,
+    )?;
     let scores = folder.join("test_scores.json");
     write_json::<SplitScores>(&scores, &test)?;
     Ok(Evaluated {
@@ -257,13 +324,25 @@ fn evaluate(
     })
 }
 
-fn promote(request: &PipelineRequest<'_>, version: &str, gated: &Gated) -> anyhow::Result<Promoted> {
+fn promote(
+    request: &PipelineRequest<'_>,
+    version: &str,
+    gated: &Gated,
+) -> anyhow::Result<Promoted> {
     let model = request.train.model_name;
-    let current = request.registry.alias(model, PRODUCTION)?.map(|version: Version| version.version);
+    let current = request
+        .registry
+        .alias(model, PRODUCTION)?
+        .map(|version: Version| version.version);
     let is_current = current.as_deref() == Some(version);
     if gated.may_be_promoted && !is_current {
-        let note = Note { who: request.who.to_owned(), why: format!("passed the gate: {}", gated.summary()) };
-        request.registry.set_alias(model, PRODUCTION, &VersionRef::new(version), &note)?;
+        let note = Note {
+            who: request.who.to_owned(),
+            why: format!("passed the gate: {}", gated.summary()),
+        };
+        request
+            .registry
+            .set_alias(model, PRODUCTION, &VersionRef::new(version), &note)?;
     }
     Ok(Promoted {
         version: version.to_owned(),

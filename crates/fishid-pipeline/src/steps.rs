@@ -65,7 +65,12 @@ impl<'w> StepRunner<'w> {
     ) -> Result<Self, PipelineError> {
         let record = RunRecord::start(settings);
         record.save(&folders.runs)?;
-        Ok(Self { folders, record, watcher, force })
+        Ok(Self {
+            folders,
+            record,
+            watcher,
+            force,
+        })
     }
 
     /// The record so far.
@@ -75,7 +80,10 @@ impl<'w> StepRunner<'w> {
 
     /// A folder of this step for files of this `inputs_digest`.
     pub fn step_folder(&self, name: &str, inputs_digest: &str) -> PathBuf {
-        self.folders.state.join(name).join(inputs_digest.get(..16).unwrap_or(inputs_digest))
+        self.folders
+            .state
+            .join(name)
+            .join(inputs_digest.get(..16).unwrap_or(inputs_digest))
     }
 
     /// Runs `work`, or returns the kept output when `inputs` are the same as when it was made.
@@ -115,7 +123,13 @@ impl<'w> StepRunner<'w> {
             && let Some(output) = kept_output::<T>(&kept_file, &digest)
         {
             self.watcher.step(name, true);
-            self.push(name, StepStatus::Skipped, &digest, Some(output.summary()), Some(0.0))?;
+            self.push(
+                name,
+                StepStatus::Skipped,
+                &digest,
+                Some(output.summary()),
+                Some(0.0),
+            )?;
             return Ok(output);
         }
         self.watcher.step(name, false);
@@ -128,9 +142,18 @@ impl<'w> StepRunner<'w> {
         match result {
             Ok(output) => {
                 if reusable {
-                    let value = serde_json::to_value(&output)
-                        .map_err(|source| PipelineError::Json { path: kept_file.clone(), source })?;
-                    write_json(&kept_file, &Kept { inputs_digest: digest, output: value })?;
+                    let value =
+                        serde_json::to_value(&output).map_err(|source| PipelineError::Json {
+                            path: kept_file.clone(),
+                            source,
+                        })?;
+                    write_json(
+                        &kept_file,
+                        &Kept {
+                            inputs_digest: digest,
+                            output: value,
+                        },
+                    )?;
                 }
                 let summary = output.summary();
                 self.end_last(StepStatus::Done, seconds, summary.clone())?;
@@ -140,7 +163,10 @@ impl<'w> StepRunner<'w> {
             Err(source) => {
                 self.end_last(StepStatus::Failed, seconds, format!("{source:#}"))?;
                 self.finish(RunStatus::Failed)?;
-                Err(PipelineError::Step { step: name.to_owned(), source })
+                Err(PipelineError::Step {
+                    step: name.to_owned(),
+                    source,
+                })
             }
         }
     }
@@ -201,8 +227,10 @@ pub fn sha256_of(value: &impl Serialize) -> Result<String, PipelineError> {
 }
 
 fn digest_of(name: &str, inputs: &impl Serialize) -> Result<String, PipelineError> {
-    let value = serde_json::to_vec(inputs)
-        .map_err(|source| PipelineError::Json { path: PathBuf::from(name), source })?;
+    let value = serde_json::to_vec(inputs).map_err(|source| PipelineError::Json {
+        path: PathBuf::from(name),
+        source,
+    })?;
     let mut hasher = Sha256::new();
     hasher.update(name.as_bytes());
     hasher.update([0]);

@@ -12,8 +12,11 @@ use crate::run::PipelineRequest;
 pub const EXPERIMENT: &str = "fish-classification";
 
 /// The largest files of a bundle are the registry's; these are what people look at in a tracker.
-const ARTIFACTS: [&str; 3] =
-    [fishid_bundle::REPORT_FILE, fishid_bundle::MODEL_CARD_FILE, fishid_bundle::MANIFEST_FILE];
+const ARTIFACTS: [&str; 3] = [
+    fishid_bundle::REPORT_FILE,
+    fishid_bundle::MODEL_CARD_FILE,
+    fishid_bundle::MANIFEST_FILE,
+];
 
 /// Tags that tell two versions or runs apart.
 pub(crate) fn tags(request: &PipelineRequest<'_>) -> BTreeMap<String, String> {
@@ -30,7 +33,11 @@ pub(crate) fn tags(request: &PipelineRequest<'_>) -> BTreeMap<String, String> {
 }
 
 pub(crate) fn publish_note(request: &PipelineRequest<'_>) -> PublishNote {
-    PublishNote { who: request.who.to_owned(), why: "pipeline run".to_owned(), tags: tags(request) }
+    PublishNote {
+        who: request.who.to_owned(),
+        why: "pipeline run".to_owned(),
+        tags: tags(request),
+    }
 }
 
 /// Everything a run is tracked with.
@@ -44,18 +51,34 @@ pub(crate) struct Results<'a> {
 }
 
 /// Writes the run into the tracker.
-pub(crate) fn track(request: &PipelineRequest<'_>, results: &Results<'_>) -> anyhow::Result<Reported> {
+pub(crate) fn track(
+    request: &PipelineRequest<'_>,
+    results: &Results<'_>,
+) -> anyhow::Result<Reported> {
     let tracker = request.tracker;
     let mut run_tags = tags(request);
-    run_tags.insert("bundle_digest".to_owned(), results.evaluated.bundle_digest.clone());
+    run_tags.insert(
+        "bundle_digest".to_owned(),
+        results.evaluated.bundle_digest.clone(),
+    );
     run_tags.insert("data_digest".to_owned(), results.plan.data_digest.clone());
-    run_tags.insert("model_version".to_owned(), results.registered.version.clone());
-    let name = format!("{} {}", request.train.model_name, results.registered.version);
+    run_tags.insert(
+        "model_version".to_owned(),
+        results.registered.version.clone(),
+    );
+    let name = format!(
+        "{} {}",
+        request.train.model_name, results.registered.version
+    );
     let run = tracker.start_run(EXPERIMENT, &name, &run_tags)?;
     tracker.log_params(&run, &params(request, results))?;
     tracker.log_metrics(&run, &metrics(results))?;
     for file in ARTIFACTS {
-        tracker.log_artifact(&run, file, Artifact::File(&results.evaluated.bundle.join(file)))?;
+        tracker.log_artifact(
+            &run,
+            file,
+            Artifact::File(&results.evaluated.bundle.join(file)),
+        )?;
     }
     let verdict = serde_json::to_vec_pretty(&results.gated.verdict)?;
     tracker.log_artifact(&run, "gate.json", Artifact::Bytes(&verdict))?;
@@ -71,32 +94,66 @@ fn params(request: &PipelineRequest<'_>, results: &Results<'_>) -> BTreeMap<Stri
     let preprocessing = request.train.preprocessing();
     let counts = results.plan.counts();
     let mut params = BTreeMap::from([
-        ("learning_rate".to_owned(), setting.learning_rate.to_string()),
+        (
+            "learning_rate".to_owned(),
+            setting.learning_rate.to_string(),
+        ),
         ("weight_decay".to_owned(), setting.weight_decay.to_string()),
         ("dropout".to_owned(), setting.dropout.to_string()),
-        ("label_smoothing".to_owned(), request.train.recipe.label_smoothing.to_string()),
+        (
+            "label_smoothing".to_owned(),
+            request.train.recipe.label_smoothing.to_string(),
+        ),
         ("fit".to_owned(), preprocessing.fit.as_str().to_owned()),
-        ("size".to_owned(), format!("{}x{}", preprocessing.width, preprocessing.height)),
-        ("group_column".to_owned(), request.train.group_column.to_owned()),
-        ("n_classes".to_owned(), results.plan.classes.len().to_string()),
-        ("temperature".to_owned(), results.trained.calibrated.temperature.to_string()),
+        (
+            "size".to_owned(),
+            format!("{}x{}", preprocessing.width, preprocessing.height),
+        ),
+        (
+            "group_column".to_owned(),
+            request.train.group_column.to_owned(),
+        ),
+        (
+            "n_classes".to_owned(),
+            results.plan.classes.len().to_string(),
+        ),
+        (
+            "temperature".to_owned(),
+            results.trained.calibrated.temperature.to_string(),
+        ),
     ]);
     for (split, classes) in counts {
-        params.insert(format!("n_{split}"), classes.values().sum::<usize>().to_string());
+        params.insert(
+            format!("n_{split}"),
+            classes.values().sum::<usize>().to_string(),
+        );
     }
     params
 }
 
 fn metrics(results: &Results<'_>) -> Vec<Metric> {
-    let once = |name: &str, value: f64| Metric { name: name.to_owned(), value, step: 0 };
+    let once = |name: &str, value: f64| Metric {
+        name: name.to_owned(),
+        value,
+        step: 0,
+    };
     let mut metrics = vec![
         once("test/accuracy", results.evaluated.accuracy),
         once("test/macro_f1", results.evaluated.macro_f1),
         once("test/n", results.evaluated.n_test as f64),
     ];
-    metrics.extend(results.embedded.per_second.map(|rate| once("embeddings_per_second", rate)));
+    metrics.extend(
+        results
+            .embedded
+            .per_second
+            .map(|rate| once("embeddings_per_second", rate)),
+    );
     for epoch in &results.trained.fitted.curve {
-        let at = |name: &str, value: f64| Metric { name: name.to_owned(), value, step: epoch.epoch as u64 };
+        let at = |name: &str, value: f64| Metric {
+            name: name.to_owned(),
+            value,
+            step: epoch.epoch as u64,
+        };
         metrics.extend([
             at("train/loss", epoch.train_loss),
             at("val/loss", epoch.validation_loss),

@@ -10,12 +10,17 @@ const N_NAMED: usize = 10;
 
 /// Photographs that are simply left out.
 fn is_left_out(kind: ProblemKind) -> bool {
-    matches!(kind, ProblemKind::Unreadable | ProblemKind::TooSmall | ProblemKind::TooManyPixels)
+    matches!(
+        kind,
+        ProblemKind::Unreadable | ProblemKind::TooSmall | ProblemKind::TooManyPixels
+    )
 }
 
 /// The photographs of a data set are not acceptable.
 #[derive(Debug, thiserror::Error)]
-#[error("the photographs are not acceptable; `fishid data check {location}` gives the whole list.{named}")]
+#[error(
+    "the photographs are not acceptable; `fishid data check {location}` gives the whole list.{named}"
+)]
 pub struct NotAcceptable {
     location: String,
     named: String,
@@ -24,10 +29,16 @@ pub struct NotAcceptable {
 /// One line about the data set, or why it cannot be used.
 pub(crate) fn judge(dataset: &Dataset, problems: &[Problem]) -> Result<String, NotAcceptable> {
     let n_photographs = dataset.photographs().len();
-    let (left_out, others): (Vec<&Problem>, Vec<&Problem>) =
-        problems.iter().filter(|problem| problem.is_error()).partition(|problem| is_left_out(problem.kind));
+    let (left_out, others): (Vec<&Problem>, Vec<&Problem>) = problems
+        .iter()
+        .filter(|problem| problem.is_error())
+        .partition(|problem| is_left_out(problem.kind));
     let too_many = left_out.len() as f64 > MAX_UNUSABLE_SHARE * n_photographs as f64;
-    let blamed: Vec<&Problem> = if others.is_empty() && too_many { left_out.clone() } else { others };
+    let blamed: Vec<&Problem> = if others.is_empty() && too_many {
+        left_out.clone()
+    } else {
+        others
+    };
     if blamed.is_empty() {
         let n_warnings = problems.len() - left_out.len();
         return Ok(format!(
@@ -38,11 +49,18 @@ pub(crate) fn judge(dataset: &Dataset, problems: &[Problem]) -> Result<String, N
     }
     let mut named = String::new();
     for problem in blamed.iter().take(N_NAMED) {
-        let twin = problem.other.as_ref().map(|other| format!(" [{other}]")).unwrap_or_default();
+        let twin = problem
+            .other
+            .as_ref()
+            .map(|other| format!(" [{other}]"))
+            .unwrap_or_default();
         named.push_str(&format!("\n  {}: {}{twin}", problem.path, problem.detail));
     }
     if blamed.len() > N_NAMED {
         named.push_str(&format!("\n  and {} more", blamed.len() - N_NAMED));
     }
-    Err(NotAcceptable { location: dataset.location().to_owned(), named })
+    Err(NotAcceptable {
+        location: dataset.location().to_owned(),
+        named,
+    })
 }

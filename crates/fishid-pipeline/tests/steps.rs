@@ -32,7 +32,10 @@ impl Watcher for Silent {
 }
 
 fn folders(root: &Path) -> Folders {
-    Folders { state: root.join("state"), runs: root.join("runs") }
+    Folders {
+        state: root.join("state"),
+        runs: root.join("runs"),
+    }
 }
 
 /// Runs one step `double` on `input` and says what it gave and how the record calls it.
@@ -45,7 +48,10 @@ fn check(root: &Path, input: u32, force: bool, calls: &Cell<u32>) -> (u32, StepS
             calls.set(calls.get() + 1);
             let file = folder.join("big.bin");
             fs::write(&file, b"big")?;
-            Ok(Number { value: input * 2, file: Some(file) })
+            Ok(Number {
+                value: input * 2,
+                file: Some(file),
+            })
         })
         .unwrap();
     runner.finish(RunStatus::Done).unwrap();
@@ -57,9 +63,15 @@ fn an_unchanged_step_is_skipped_and_a_changed_one_is_run() {
     let root = tempfile::tempdir().unwrap();
     let calls = Cell::new(0);
     assert_eq!(check(root.path(), 3, false, &calls), (6, StepStatus::Done));
-    assert_eq!(check(root.path(), 3, false, &calls), (6, StepStatus::Skipped));
+    assert_eq!(
+        check(root.path(), 3, false, &calls),
+        (6, StepStatus::Skipped)
+    );
     assert_eq!(check(root.path(), 4, false, &calls), (8, StepStatus::Done));
-    assert_eq!(check(root.path(), 3, false, &calls), (6, StepStatus::Skipped));
+    assert_eq!(
+        check(root.path(), 3, false, &calls),
+        (6, StepStatus::Skipped)
+    );
     assert_eq!(check(root.path(), 3, true, &calls), (6, StepStatus::Done));
     assert_eq!(calls.get(), 3);
 }
@@ -70,7 +82,10 @@ fn a_step_whose_files_are_gone_or_torn_is_run_again() {
         let root = tempfile::tempdir().unwrap();
         let calls = Cell::new(0);
         check(root.path(), 3, false, &calls);
-        let step = fs::read_dir(root.path().join("state/double")).unwrap().next().unwrap();
+        let step = fs::read_dir(root.path().join("state/double"))
+            .unwrap()
+            .next()
+            .unwrap();
         let file = step.unwrap().path().join(damage);
         if damage == "output.json" {
             fs::write(&file, b"{\"inputs_dig").unwrap();
@@ -89,10 +104,17 @@ fn a_failed_step_is_named_and_the_run_can_be_found_again() {
     let settings = serde_json::json!({"data": "photos"});
     let mut runner =
         StepRunner::start(folders(root.path()), settings.clone(), false, &mut watcher).unwrap();
-    let first = runner.step("double", &1, |_| Ok(Number { value: 2, file: None }));
+    let first = runner.step("double", &1, |_| {
+        Ok(Number {
+            value: 2,
+            file: None,
+        })
+    });
     assert_eq!(first.unwrap().value, 2);
     let failed = runner.step::<Number>("divide", &0, |_| Err(anyhow::anyhow!("divided by zero")));
-    let Err(error @ PipelineError::Step { .. }) = failed else { panic!("the step must fail") };
+    let Err(error @ PipelineError::Step { .. }) = failed else {
+        panic!("the step must fail")
+    };
     assert_eq!(error.to_string(), "step divide: divided by zero");
 
     let runs = root.path().join("runs");
@@ -107,8 +129,16 @@ fn a_failed_step_is_named_and_the_run_can_be_found_again() {
 fn a_run_that_ended_well_is_not_offered_for_resuming() {
     let root = tempfile::tempdir().unwrap();
     check(root.path(), 1, false, &Cell::new(0));
-    assert!(RunRecord::last_unfinished(&root.path().join("runs")).unwrap().is_none());
-    assert!(RunRecord::last_unfinished(&root.path().join("nowhere")).unwrap().is_none());
+    assert!(
+        RunRecord::last_unfinished(&root.path().join("runs"))
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        RunRecord::last_unfinished(&root.path().join("nowhere"))
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]
@@ -116,10 +146,21 @@ fn an_effect_is_never_skipped() {
     let root = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let mut watcher = Silent;
-        let mut runner =
-            StepRunner::start(folders(root.path()), serde_json::json!({}), false, &mut watcher)
-                .unwrap();
-        runner.effect("register", &1, |_| Ok(Number { value: 1, file: None })).unwrap();
+        let mut runner = StepRunner::start(
+            folders(root.path()),
+            serde_json::json!({}),
+            false,
+            &mut watcher,
+        )
+        .unwrap();
+        runner
+            .effect("register", &1, |_| {
+                Ok(Number {
+                    value: 1,
+                    file: None,
+                })
+            })
+            .unwrap();
         assert_eq!(runner.record().steps[0].status, StepStatus::Done);
     }
 }

@@ -6,7 +6,11 @@ use clap::{Args, Parser, Subcommand};
 
 /// Names fish species from photographs, and runs the whole life of the model that does so.
 #[derive(Parser, Debug)]
-#[command(version, propagate_version = true, after_help = "Example: fishid up\n\nFISHID_HOME (default ~/.local/share/fishid) holds caches and the default registry.\nExit status: 0 done, 1 failed, 2 the input is not acceptable, 64 wrong usage.")]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "Example: fishid up\n\nFISHID_HOME (default ~/.local/share/fishid) holds caches and the default registry.\nExit status: 0 done, 1 failed, 2 the input is not acceptable, 64 wrong usage."
+)]
 pub struct Cli {
     /// Settings file instead of ./fishid.toml
     #[arg(long, global = true, value_name = "FILE")]
@@ -24,13 +28,17 @@ pub enum Command {
     #[command(subcommand)]
     Data(DataCommand),
     /// Train a model bundle from photographs
-    #[command(after_help = "Example: fishid train --data photos --backbone mobilenet_v2.onnx --out bundle")]
+    #[command(
+        after_help = "Example: fishid train --data photos --backbone mobilenet_v2.onnx --out bundle"
+    )]
     Train(TrainArgs),
     /// Measure a bundle on labelled photographs
     #[command(after_help = "Example: fishid evaluate bundle --data photos --json")]
     Evaluate(EvaluateArgs),
     /// Name the fish on photographs
-    #[command(after_help = "Example: fishid predict bundle photo.jpg another.png --json\n\nA folder stands for all photographs in it, at any depth.")]
+    #[command(
+        after_help = "Example: fishid predict bundle photo.jpg another.png --json\n\nA folder stands for all photographs in it, at any depth."
+    )]
     Predict(PredictArgs),
     /// Versions of the model: publish, promote, take back
     #[command(subcommand)]
@@ -39,13 +47,17 @@ pub enum Command {
     #[command(subcommand)]
     Pipeline(PipelineCommand),
     /// Answer over HTTP
-    #[command(after_help = "Example: fishid serve --registry file:///srv/fishid/registry --listen 0.0.0.0:8080")]
+    #[command(
+        after_help = "Example: fishid serve --registry file:///srv/fishid/registry --listen 0.0.0.0:8080"
+    )]
     Serve(ServeArgs),
     /// Ask a running server whether it is well (for container health checks)
     #[command(after_help = "Example: fishid health --url http://127.0.0.1:8080")]
     Health(HealthArgs),
     /// Train if nothing is in production, then serve
-    #[command(after_help = "Example: fishid up --data photos --backbone mobilenet_v2.onnx\n\nWithout --data, synthetic fish are drawn and a demonstration model is trained on them.")]
+    #[command(
+        after_help = "Example: fishid up --data photos --backbone mobilenet_v2.onnx\n\nWithout --data, synthetic fish are drawn and a demonstration model is trained on them."
+    )]
     Up(UpArgs),
 }
 
@@ -62,10 +74,14 @@ pub enum DataCommand {
     #[command(after_help = "Example: fishid data synth /tmp/fish --species 15 --per-class 24")]
     Synth(SynthArgs),
     /// Look for broken, tiny, duplicate and mislabelled photographs
-    #[command(after_help = "Example: fishid data check photos --json\n\nExit status 0: clean (warnings apart), 2: problems.")]
+    #[command(
+        after_help = "Example: fishid data check photos --json\n\nExit status 0: clean (warnings apart), 2: problems."
+    )]
     Check(CheckArgs),
     /// Bring nested or zipped class folders into train/val/test
-    #[command(after_help = "Example: fishid data import a-large-scale-fish-dataset.zip datasets_final")]
+    #[command(
+        after_help = "Example: fishid data import a-large-scale-fish-dataset.zip datasets_final"
+    )]
     Import(ImportArgs),
     /// Split class folders into train/val/test by group
     #[command(after_help = "Example: fishid data split photos photos-split --ratios 80/10/10")]
@@ -304,7 +320,9 @@ pub struct RollbackArgs {
 #[derive(Subcommand, Debug)]
 pub enum PipelineCommand {
     /// validate, split, embed, train, evaluate, gate, register, promote, report
-    #[command(after_help = "Example: fishid pipeline run --data photos --backbone mobilenet_v2.onnx\n\nA step whose inputs have not changed is skipped. --resume continues the last unfinished run with the settings it was started with.")]
+    #[command(
+        after_help = "Example: fishid pipeline run --data photos --backbone mobilenet_v2.onnx\n\nA step whose inputs have not changed is skipped. --resume continues the last unfinished run with the settings it was started with."
+    )]
     Run(PipelineRunArgs),
 }
 
@@ -378,8 +396,15 @@ mod tests {
     fn every_leaf_command_has_an_example() {
         fn visit(command: &clap::Command) {
             if command.get_subcommands().next().is_none() {
-                let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                assert!(text.contains("Example:"), "{} has no example", command.get_name());
+                let text = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(
+                    text.contains("Example:"),
+                    "{} has no example",
+                    command.get_name()
+                );
             }
             command.get_subcommands().for_each(visit);
         }

@@ -37,7 +37,10 @@ pub struct RegistryConfig {
 
 impl Default for RegistryConfig {
     fn default() -> Self {
-        Self { url: None, model: "fish-classifier".to_owned() }
+        Self {
+            url: None,
+            model: "fish-classifier".to_owned(),
+        }
     }
 }
 
@@ -96,7 +99,10 @@ pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
     let mut figment = Figment::new();
     match file {
         Some(path) if !path.is_file() => {
-            anyhow::bail!(crate::exit::InputError(format!("--config {}: no such file", path.display())))
+            anyhow::bail!(crate::exit::InputError(format!(
+                "--config {}: no such file",
+                path.display()
+            )))
         }
         Some(path) => figment = figment.merge(Toml::file_exact(path)),
         None if Path::new(SETTINGS_FILE).is_file() => {
@@ -105,7 +111,9 @@ pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
         None => {}
     }
     // Only FISHID_SECTION__KEY is a setting; FISHID_HOME and its like are not.
-    let environment = Env::prefixed("FISHID_").filter(|key| key.as_str().contains("__")).split("__");
+    let environment = Env::prefixed("FISHID_")
+        .filter(|key| key.as_str().contains("__"))
+        .split("__");
     figment
         .merge(environment)
         .extract::<Config>()
@@ -116,11 +124,21 @@ pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
 
 /// figment's error as one sentence that names the key, where it came from and what is allowed.
 fn explain(error: &figment::Error) -> String {
-    let from = error.metadata.as_ref().map_or_else(String::new, |metadata| {
-        let source = metadata.source.as_ref().map_or_else(|| metadata.name.to_string(), ToString::to_string);
-        format!(" (in {source})")
-    });
-    let at = if error.path.is_empty() { String::new() } else { format!("{}: ", error.path.join(".")) };
+    let from = error
+        .metadata
+        .as_ref()
+        .map_or_else(String::new, |metadata| {
+            let source = metadata
+                .source
+                .as_ref()
+                .map_or_else(|| metadata.name.to_string(), ToString::to_string);
+            format!(" (in {source})")
+        });
+    let at = if error.path.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", error.path.join("."))
+    };
     format!("{at}{}{from}", error.kind)
 }
 
@@ -146,7 +164,10 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_an_error_that_names_it() {
-        for (text, key) in [("[serve]\nlistn = \"x\"\n", "listn"), ("[servr]\nlisten = \"x\"\n", "servr")] {
+        for (text, key) in [
+            ("[serve]\nlistn = \"x\"\n", "listn"),
+            ("[servr]\nlisten = \"x\"\n", "servr"),
+        ] {
             let error = check(text).unwrap_err();
             assert!(error.contains(key), "{error}");
         }

@@ -62,5 +62,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 pub fn usage(error: &clap::Error) -> ExitCode {
     // A closed pipe (`fishid --help | head -1`) is nobody's error.
     let _ = error.print();
-    if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS }
+    if error.use_stderr() {
+        ExitCode::from(64)
+    } else {
+        ExitCode::SUCCESS
+    }
 }

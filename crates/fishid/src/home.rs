@@ -11,12 +11,20 @@ pub struct Home(PathBuf);
 impl Home {
     /// `$FISHID_HOME`, else `$XDG_DATA_HOME/fishid`, else `~/.local/share/fishid`.
     pub fn find() -> anyhow::Result<Self> {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let set = |name| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let root = set("FISHID_HOME")
             .or_else(|| set("XDG_DATA_HOME").map(|share| share.join("fishid")))
             .or_else(|| set("HOME").map(|home| home.join(".local/share/fishid")))
-            .context("neither FISHID_HOME nor HOME is set: set FISHID_HOME to a folder for caches")?;
-        Ok(Self(std::path::absolute(&root).with_context(|| format!("FISHID_HOME {}", root.display()))?))
+            .context(
+                "neither FISHID_HOME nor HOME is set: set FISHID_HOME to a folder for caches",
+            )?;
+        Ok(Self(std::path::absolute(&root).with_context(|| {
+            format!("FISHID_HOME {}", root.display())
+        })?))
     }
 
     /// The registry used when none is named.

@@ -36,7 +36,9 @@ fn init_logs(verbose: bool, server: bool) {
         (false, false) => "warn",
     };
     let filter = EnvFilter::try_from_env("FISHID_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if server {
         logs.json().flatten_event(true).init();
     } else {

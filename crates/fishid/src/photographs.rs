@@ -8,7 +8,9 @@ const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
 /// Every photograph the paths stand for.
 pub fn expand(paths: Vec<PathBuf>) -> impl Iterator<Item = PathBuf> + Send {
-    Walk { pending: paths.into_iter().rev().collect() }
+    Walk {
+        pending: paths.into_iter().rev().collect(),
+    }
 }
 
 struct Walk {
@@ -25,11 +27,15 @@ impl Iterator for Walk {
                 return Some(path);
             }
             // A folder that cannot be listed is handed on, and reading it says why.
-            let Ok(entries) = std::fs::read_dir(&path) else { return Some(path) };
+            let Ok(entries) = std::fs::read_dir(&path) else {
+                return Some(path);
+            };
             let mut inside: Vec<PathBuf> = entries
                 .filter_map(Result::ok)
                 .map(|entry| entry.path())
-                .filter(|entry| !is_hidden(entry) && (is_photograph(entry) || is_real_folder(entry)))
+                .filter(|entry| {
+                    !is_hidden(entry) && (is_photograph(entry) || is_real_folder(entry))
+                })
                 .collect();
             inside.sort_unstable_by(|a, b| b.cmp(a));
             self.pending.extend(inside);
@@ -39,17 +45,21 @@ impl Iterator for Walk {
 }
 
 fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+    path.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 fn is_photograph(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let extension = path
+        .extension()
+        .map(|extension| extension.to_string_lossy().to_lowercase());
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }
 
 /// Links to folders are not followed: they may lead in a circle.
 fn is_real_folder(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+    path.symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_dir())
 }
 
 #[cfg(test)]
@@ -60,14 +70,26 @@ mod tests {
     #[test]
     fn a_folder_stands_for_its_photographs_in_order_and_a_named_file_for_itself() {
         let root = tempfile::tempdir().unwrap();
-        for name in ["b/2.JPG", "b/1.png", "a/x/3.webp", "a/notes.txt", ".hidden/4.jpg", "strange.bin"] {
+        for name in [
+            "b/2.JPG",
+            "b/1.png",
+            "a/x/3.webp",
+            "a/notes.txt",
+            ".hidden/4.jpg",
+            "strange.bin",
+        ] {
             let path = root.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, b"").unwrap();
         }
         let given = vec![root.path().join("strange.bin"), root.path().to_path_buf()];
         let found: Vec<String> = expand(given)
-            .map(|path| path.strip_prefix(root.path()).unwrap().display().to_string())
+            .map(|path| {
+                path.strip_prefix(root.path())
+                    .unwrap()
+                    .display()
+                    .to_string()
+            })
             .collect();
         assert_eq!(found, ["strange.bin", "a/x/3.webp", "b/1.png", "b/2.JPG"]);
     }

@@ -49,7 +49,10 @@ pub struct Story {
 impl Story {
     /// The story within a pipeline's step, whose end the pipeline tells itself: bars and warnings only.
     pub fn nested() -> Self {
-        Self { is_nested: true, ..Self::default() }
+        Self {
+            is_nested: true,
+            ..Self::default()
+        }
     }
 
     fn clear(&mut self) {
@@ -78,7 +81,11 @@ impl Progress for Story {
     }
 
     fn finished(&mut self, step: &str, summary: &str) {
-        let seconds = self.started.take().map_or(Duration::ZERO, |start| start.elapsed()).as_secs_f64();
+        let seconds = self
+            .started
+            .take()
+            .map_or(Duration::ZERO, |start| start.elapsed())
+            .as_secs_f64();
         self.clear();
         if !self.is_nested {
             eprintln!("{step}: {summary} ({seconds:.1} s)");

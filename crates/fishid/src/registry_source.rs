@@ -24,7 +24,9 @@ impl ModelSource for RegistrySource {
     }
 
     fn load(&self, tag: &VersionTag) -> Result<FishModel, SourceError> {
-        let bundle = self.registry.fetch(&self.model, &VersionRef::new(&tag.0), &self.bundle_cache)?;
+        let bundle =
+            self.registry
+                .fetch(&self.model, &VersionRef::new(&tag.0), &self.bundle_cache)?;
         let predictor = Predictor::open_with(bundle, &self.options)?;
         Ok(FishModel::new(predictor, Some(&tag.0)))
     }

@@ -19,34 +19,62 @@ const MOST_ENTRY_BYTES: u64 = 256 << 20;
 const MOST_ENTRIES: usize = 2_000_000;
 
 /// Unpacks into `folder` under numbered names; returns (path in the archive, file), sorted by path.
-pub(super) fn unpack(archive: &Path, folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetError> {
-    let failed = |reason: String| DatasetError::Archive { archive: archive.display().to_string(), reason };
-    let file = File::open(archive).map_err(|error| DatasetError::Read { path: archive.display().to_string(), reason: error.to_string() })?;
-    let mut zip = ZipArchive::new(BufReader::new(file))
-        .map_err(|error| failed(format!("it cannot be read as a zip archive ({error}); unpack it and give the folder")))?;
+pub(super) fn unpack(
+    archive: &Path,
+    folder: &Path,
+) -> Result<Vec<(String, PathBuf)>, DatasetError> {
+    let failed = |reason: String| DatasetError::Archive {
+        archive: archive.display().to_string(),
+        reason,
+    };
+    let file = File::open(archive).map_err(|error| DatasetError::Read {
+        path: archive.display().to_string(),
+        reason: error.to_string(),
+    })?;
+    let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| {
+        failed(format!(
+            "it cannot be read as a zip archive ({error}); unpack it and give the folder"
+        ))
+    })?;
     if zip.len() > MOST_ENTRIES {
-        return Err(failed(format!("it has {} entries, more than {MOST_ENTRIES}; unpack it and give the folder", zip.len())));
+        return Err(failed(format!(
+            "it has {} entries, more than {MOST_ENTRIES}; unpack it and give the folder",
+            zip.len()
+        )));
     }
     let mut files = Vec::new();
     for index in 0..zip.len() {
-        let mut entry = zip.by_index(index).map_err(|error| failed(format!("entry {index} cannot be read ({error})")))?;
-        let Some(path) = entry.enclosed_name().and_then(|path| path.to_str().map(|path| path.replace('\\', "/"))) else {
+        let mut entry = zip
+            .by_index(index)
+            .map_err(|error| failed(format!("entry {index} cannot be read ({error})")))?;
+        let Some(path) = entry
+            .enclosed_name()
+            .and_then(|path| path.to_str().map(|path| path.replace('\\', "/")))
+        else {
             let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
-            return Err(failed(format!("the entry `{name}` points outside the archive or is not text; the archive is refused")));
+            return Err(failed(format!(
+                "the entry `{name}` points outside the archive or is not text; the archive is refused"
+            )));
         };
         if !entry.is_file() || entry.is_symlink() || !is_photograph(&path) {
             continue;
         }
         if entry.encrypted() {
-            return Err(failed(format!("`{path}` is protected by a password; unpack the archive and give the folder")));
+            return Err(failed(format!(
+                "`{path}` is protected by a password; unpack the archive and give the folder"
+            )));
         }
         let (size, packed) = (entry.size(), entry.compressed_size());
         if size > MOST_ENTRY_BYTES || (size > SMALL_BYTES && size / MOST_SWELLING > packed) {
-            return Err(failed(format!("`{path}` would swell from {packed} to {size} bytes, which photographs do not; the archive is refused")));
+            return Err(failed(format!(
+                "`{path}` would swell from {packed} to {size} bytes, which photographs do not; the archive is refused"
+            )));
         }
         let file = folder.join(format!("{index:08}"));
         write(&mut entry, size, &file).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => failed(format!("`{path}` is damaged ({error}); download the archive again")),
+            io::ErrorKind::InvalidData => failed(format!(
+                "`{path}` is damaged ({error}); download the archive again"
+            )),
             _ => write_error(&file, error),
         })?;
         files.push((path, file));
@@ -60,7 +88,10 @@ fn write(entry: &mut impl Read, size: u64, file: &Path) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(file)?);
     let written = io::copy(&mut entry.take(size + 1), &mut out)?;
     if written > size {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it holds more bytes than it states"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it holds more bytes than it states",
+        ));
     }
     io::Write::flush(&mut out)
 }

@@ -7,11 +7,36 @@ use fishid_taxonomy::slug_from_name;
 
 /// Folders between the species and its photographs that name neither.
 const NEUTRAL: [&str; 17] = [
-    "images", "image", "imgs", "img", "photos", "photo", "pictures", "jpg", "jpeg", "png", "rgb", "train", "val", "valid", "validation", "test",
+    "images",
+    "image",
+    "imgs",
+    "img",
+    "photos",
+    "photo",
+    "pictures",
+    "jpg",
+    "jpeg",
+    "png",
+    "rgb",
+    "train",
+    "val",
+    "valid",
+    "validation",
+    "test",
     "raw",
 ];
-const MASKS: [&str; 10] =
-    ["gt", "mask", "masks", "ground_truth", "groundtruth", "segmentation", "segmentations", "labels", "annotations", "segmentation_masks"];
+const MASKS: [&str; 10] = [
+    "gt",
+    "mask",
+    "masks",
+    "ground_truth",
+    "groundtruth",
+    "segmentation",
+    "segmentations",
+    "labels",
+    "annotations",
+    "segmentation_masks",
+];
 /// Folders the public sets misspell, so that both spellings are one class.
 const MISSPELT: [(&str, &str); 1] = [("hourse_mackerel", "horse_mackerel")];
 
@@ -29,22 +54,40 @@ pub(super) enum Place {
 pub(super) fn places<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<Place> {
     // A folder that only wraps class folders is not a class, though a picture may have strayed into it.
     let mut classes_within: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let folders: BTreeSet<&str> = paths.clone().filter_map(|path| path.rsplit_once('/')).map(|(folder, _)| folder).collect();
+    let folders: BTreeSet<&str> = paths
+        .clone()
+        .filter_map(|path| path.rsplit_once('/'))
+        .map(|(folder, _)| folder)
+        .collect();
     for folder in &folders {
-        let Some(name) = class_name(folder) else { continue };
+        let Some(name) = class_name(folder) else {
+            continue;
+        };
         for (end, _) in folder.match_indices('/') {
-            classes_within.entry(&folder[..end]).or_default().insert(slug_of(name));
+            classes_within
+                .entry(&folder[..end])
+                .or_default()
+                .insert(slug_of(name));
         }
     }
-    let wraps = |folder: &str, slug: &str| classes_within.get(folder).is_some_and(|within| within.iter().filter(|class| *class != slug).count() > 1);
+    let wraps = |folder: &str, slug: &str| {
+        classes_within
+            .get(folder)
+            .is_some_and(|within| within.iter().filter(|class| *class != slug).count() > 1)
+    };
     paths
         .map(|path| {
-            let Some((folder, _)) = path.rsplit_once('/') else { return Place::Nowhere };
+            let Some((folder, _)) = path.rsplit_once('/') else {
+                return Place::Nowhere;
+            };
             if folder.split('/').any(is_mask) {
                 return Place::Mask;
             }
             match class_name(folder) {
-                Some(name) if !wraps(folder, &slug_of(name)) => Place::Class { slug: slug_of(name), name: name.to_owned() },
+                Some(name) if !wraps(folder, &slug_of(name)) => Place::Class {
+                    slug: slug_of(name),
+                    name: name.to_owned(),
+                },
                 _ => Place::Nowhere,
             }
         })
@@ -55,17 +98,25 @@ fn class_name(folder: &str) -> Option<&str> {
     if folder.split('/').any(is_mask) {
         return None;
     }
-    folder.rsplit('/').find(|name| !NEUTRAL.contains(&name.to_lowercase().as_str()))
+    folder
+        .rsplit('/')
+        .find(|name| !NEUTRAL.contains(&name.to_lowercase().as_str()))
 }
 
 fn is_mask(folder: &str) -> bool {
     let slug = slug_from_name(folder);
-    MASKS.contains(&slug.as_str()) || slug.ends_with("_gt") || slug.ends_with("_mask") || slug.ends_with("_masks")
+    MASKS.contains(&slug.as_str())
+        || slug.ends_with("_gt")
+        || slug.ends_with("_mask")
+        || slug.ends_with("_masks")
 }
 
 fn slug_of(name: &str) -> String {
     let slug = slug_from_name(name);
-    MISSPELT.iter().find(|(wrong, _)| *wrong == slug).map_or(slug, |(_, right)| (*right).to_owned())
+    MISSPELT
+        .iter()
+        .find(|(wrong, _)| *wrong == slug)
+        .map_or(slug, |(_, right)| (*right).to_owned())
 }
 
 #[cfg(test)]
@@ -96,15 +147,38 @@ mod tests {
                 "NA_Fish_Dataset/Horse Mackerel/00001.png",
                 "Fish_Dataset/cover.png",
             ],
-            &["black_sea_sprat", "(mask)", "horse_mackerel", "gilt_head_bream", "horse_mackerel", "(nowhere)"],
+            &[
+                "black_sea_sprat",
+                "(mask)",
+                "horse_mackerel",
+                "gilt_head_bream",
+                "horse_mackerel",
+                "(nowhere)",
+            ],
         );
     }
 
     #[test]
     fn neutral_folders_are_looked_through_and_loose_pictures_have_no_class() {
         check(
-            &["train/Perch/images/1.jpg", "test/Perch/2.jpg", "Perch/2024/3.jpg", "Perch/4.jpg", "5.jpg", "images/6.jpg", "Pike/masks/7.png"],
-            &["perch", "perch", "2024", "perch", "(nowhere)", "(nowhere)", "(mask)"],
+            &[
+                "train/Perch/images/1.jpg",
+                "test/Perch/2.jpg",
+                "Perch/2024/3.jpg",
+                "Perch/4.jpg",
+                "5.jpg",
+                "images/6.jpg",
+                "Pike/masks/7.png",
+            ],
+            &[
+                "perch",
+                "perch",
+                "2024",
+                "perch",
+                "(nowhere)",
+                "(nowhere)",
+                "(mask)",
+            ],
         );
     }
 }

@@ -27,7 +27,12 @@ const N_FREQUENCIES: usize = 10;
 
 /// Joins clusters of `duplicates` whose first photographs are turned copies of each other. `read` gives the
 /// bytes of a photograph by index.
-pub(super) fn join(slugs: &[&str], inspections: &[Inspection], read: &(dyn Fn(usize) -> Option<Bytes> + Sync), duplicates: &mut Duplicates) {
+pub(super) fn join(
+    slugs: &[&str],
+    inspections: &[Inspection],
+    read: &(dyn Fn(usize) -> Option<Bytes> + Sync),
+    duplicates: &mut Duplicates,
+) {
     let mut firsts_of_class: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, slug) in slugs.iter().enumerate() {
         if duplicates.first[index] == index && inspections[index].hash().is_some() {
@@ -40,15 +45,24 @@ pub(super) fn join(slugs: &[&str], inspections: &[Inspection], read: &(dyn Fn(us
     }
     for (slug, firsts) in firsts_of_class {
         if firsts.len() > MOST_IN_CLASS {
-            tracing::warn!(class = slug, photographs = firsts.len(), "class too large to look for turned copies");
+            tracing::warn!(
+                class = slug,
+                photographs = firsts.len(),
+                "class too large to look for turned copies"
+            );
             continue;
         }
-        let signatures: Vec<Option<Vec<f32>>> = firsts.par_iter().map(|&index| signature(&decode(&read(index)?, &Limits::default(), Some(256)).ok()?)).collect();
+        let signatures: Vec<Option<Vec<f32>>> = firsts
+            .par_iter()
+            .map(|&index| signature(&decode(&read(index)?, &Limits::default(), Some(256)).ok()?))
+            .collect();
         let pairs: Vec<(usize, usize)> = (0..firsts.len())
             .into_par_iter()
             .flat_map_iter(|a| {
                 let signatures = &signatures;
-                (a + 1..firsts.len()).filter(move |&b| is_near(&signatures[a], &signatures[b])).map(move |b| (a, b))
+                (a + 1..firsts.len())
+                    .filter(move |&b| is_near(&signatures[a], &signatures[b]))
+                    .map(move |b| (a, b))
             })
             .collect();
         for (a, b) in pairs {
@@ -61,29 +75,58 @@ pub(super) fn join(slugs: &[&str], inspections: &[Inspection], read: &(dyn Fn(us
 }
 
 fn is_near(a: &Option<Vec<f32>>, b: &Option<Vec<f32>>) -> bool {
-    let (Some(a), Some(b)) = (a, b) else { return false };
+    let (Some(a), Some(b)) = (a, b) else {
+        return false;
+    };
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>() < NEAR * NEAR
 }
 
 /// Strength of the frequencies of each ring, as a unit vector; none for a picture without contrast.
 fn signature(photo: &RgbPhoto) -> Option<Vec<f32>> {
     let shorter = photo.width().min(photo.height());
-    let scaled = |side: u32| (u64::from(side) * u64::from(SHORTER_SIDE)).div_ceil(u64::from(shorter)).min(4096) as u32;
-    let small = resize(photo, scaled(photo.width()), scaled(photo.height()), Filter::Bilinear);
-    let radius = |ring: usize| (ring as f32 + 0.5) / N_RINGS as f32 * (SHORTER_SIDE as f32 / 2.0 - 1.0);
-    let rings: Vec<Vec<f32>> = (0..N_RINGS).map(|ring| read_ring(&small, radius(ring))).collect();
-    let means: Vec<f32> = rings.iter().map(|ring| ring.iter().sum::<f32>() / N_ANGLES as f32).collect();
+    let scaled = |side: u32| {
+        (u64::from(side) * u64::from(SHORTER_SIDE))
+            .div_ceil(u64::from(shorter))
+            .min(4096) as u32
+    };
+    let small = resize(
+        photo,
+        scaled(photo.width()),
+        scaled(photo.height()),
+        Filter::Bilinear,
+    );
+    let radius =
+        |ring: usize| (ring as f32 + 0.5) / N_RINGS as f32 * (SHORTER_SIDE as f32 / 2.0 - 1.0);
+    let rings: Vec<Vec<f32>> = (0..N_RINGS)
+        .map(|ring| read_ring(&small, radius(ring)))
+        .collect();
+    let means: Vec<f32> = rings
+        .iter()
+        .map(|ring| ring.iter().sum::<f32>() / N_ANGLES as f32)
+        .collect();
     let weights: f32 = (0..N_RINGS).map(radius).sum();
-    let middle = means.iter().enumerate().map(|(ring, mean)| mean * radius(ring)).sum::<f32>() / weights;
+    let middle = means
+        .iter()
+        .enumerate()
+        .map(|(ring, mean)| mean * radius(ring))
+        .sum::<f32>()
+        / weights;
 
     let mut signature = Vec::with_capacity(N_RINGS * (N_FREQUENCIES + 1));
     for (ring, values) in rings.iter().enumerate() {
         // A ring counts by its length, a frequency somewhat more the finer it is.
         let weight = radius(ring).sqrt();
         signature.push((means[ring] - middle) * weight);
-        signature.extend((1..=N_FREQUENCIES).map(|frequency| strength(values, frequency) * weight * (frequency as f32).sqrt()));
+        signature.extend(
+            (1..=N_FREQUENCIES)
+                .map(|frequency| strength(values, frequency) * weight * (frequency as f32).sqrt()),
+        );
     }
-    let norm = signature.iter().map(|value| value * value).sum::<f32>().sqrt();
+    let norm = signature
+        .iter()
+        .map(|value| value * value)
+        .sum::<f32>()
+        .sqrt();
     (norm > 1.0).then(|| signature.iter().map(|value| value / norm).collect())
 }
 
@@ -97,7 +140,10 @@ fn read_ring(photo: &RgbPhoto, radius: f32) -> Vec<f32> {
     (0..N_ANGLES)
         .map(|step| {
             let angle = TAU * step as f32 / N_ANGLES as f32;
-            let (x, y) = ((width - 1) as f32 / 2.0 + radius * angle.cos(), (height - 1) as f32 / 2.0 + radius * angle.sin());
+            let (x, y) = (
+                (width - 1) as f32 / 2.0 + radius * angle.cos(),
+                (height - 1) as f32 / 2.0 + radius * angle.sin(),
+            );
             let (left, top) = (x.floor(), y.floor());
             let (right, down) = (x - left, y - top);
             let upper = grey(left, top) * (1.0 - right) + grey(left + 1.0, top) * right;

@@ -5,17 +5,32 @@ use proptest::prelude::*;
 use super::*;
 
 fn photo(class: &str, group: &str) -> GroupedPhoto {
-    GroupedPhoto { path: format!("{class}/{group}.jpg"), class: class.to_owned(), group: group.to_owned() }
+    GroupedPhoto {
+        path: format!("{class}/{group}.jpg"),
+        class: class.to_owned(),
+        group: group.to_owned(),
+    }
 }
 
 fn assign(photos: &[GroupedPhoto], seed: u64) -> BTreeMap<String, Split> {
-    photos.iter().map(|photo| photo.group.clone()).zip(assign_splits(photos, Ratios::default(), seed)).collect()
+    photos
+        .iter()
+        .map(|photo| photo.group.clone())
+        .zip(assign_splits(photos, Ratios::default(), seed))
+        .collect()
 }
 
 #[test]
 fn the_same_seed_gives_this_split_on_every_machine() {
-    let photos: Vec<GroupedPhoto> = (0..12).map(|n| photo("perca_fluviatilis", &format!("fish {n}"))).collect();
-    let letters = |seed: u64| -> String { assign_splits(&photos, Ratios::default(), seed).iter().map(|split| &split.as_str()[..2]).collect() };
+    let photos: Vec<GroupedPhoto> = (0..12)
+        .map(|n| photo("perca_fluviatilis", &format!("fish {n}")))
+        .collect();
+    let letters = |seed: u64| -> String {
+        assign_splits(&photos, Ratios::default(), seed)
+            .iter()
+            .map(|split| &split.as_str()[..2])
+            .collect()
+    };
     assert_eq!(letters(0), GOLDEN_SEED_0);
     assert_eq!(letters(1), GOLDEN_SEED_1);
 }
@@ -40,22 +55,45 @@ fn small_classes_train_before_they_test() {
 fn shares_are_kept_on_many_groups() {
     let photos: Vec<GroupedPhoto> = (0..20_000).map(|n| photo("a", &n.to_string())).collect();
     let splits = assign_splits(&photos, Ratios::default(), 0);
-    let share = |wanted: Split| splits.iter().filter(|split| **split == wanted).count() as f64 / 20_000.0;
-    assert!((share(Split::Train) - 0.8).abs() < 0.01 && (share(Split::Val) - 0.1).abs() < 0.01, "{} {}", share(Split::Train), share(Split::Val));
+    let share =
+        |wanted: Split| splits.iter().filter(|split| **split == wanted).count() as f64 / 20_000.0;
+    assert!(
+        (share(Split::Train) - 0.8).abs() < 0.01 && (share(Split::Val) - 0.1).abs() < 0.01,
+        "{} {}",
+        share(Split::Train),
+        share(Split::Val)
+    );
 }
 
 #[test]
 fn a_share_of_nothing_gives_nothing() {
     let photos: Vec<GroupedPhoto> = (0..50).map(|n| photo("a", &n.to_string())).collect();
-    assert!(assign_splits(&photos, "100/0/0".parse().unwrap(), 0).iter().all(|split| *split == Split::Train));
-    assert!(assign_splits(&photos, "90/0/10".parse().unwrap(), 0).iter().all(|split| *split != Split::Val));
+    assert!(
+        assign_splits(&photos, "100/0/0".parse().unwrap(), 0)
+            .iter()
+            .all(|split| *split == Split::Train)
+    );
+    assert!(
+        assign_splits(&photos, "90/0/10".parse().unwrap(), 0)
+            .iter()
+            .all(|split| *split != Split::Val)
+    );
 }
 
 #[test]
 fn ratios_are_three_shares_with_something_to_train_on() {
     assert_eq!("80/10/10".parse::<Ratios>().unwrap(), Ratios::default());
     assert_eq!("8/1/1".parse::<Ratios>().unwrap().to_string(), "8/1/1");
-    for text in ["80/20", "80/10/10/0", "a/b/c", "0/50/50", "80/-10/30", "inf/1/1", "NaN/1/1", ""] {
+    for text in [
+        "80/20",
+        "80/10/10/0",
+        "a/b/c",
+        "0/50/50",
+        "80/-10/30",
+        "inf/1/1",
+        "NaN/1/1",
+        "",
+    ] {
         let message = text.parse::<Ratios>().unwrap_err().to_string();
         assert!(message.contains("80/10/10"), "{message}");
     }

@@ -11,11 +11,20 @@ use object_store::{BackoffConfig, RetryConfig};
 use super::Storage;
 use crate::DatasetError;
 
-pub(super) fn open(location: &str, rest: &str, settings: &BTreeMap<String, String>) -> Result<Storage, DatasetError> {
-    let failed = |reason: String| DatasetError::Storage { location: location.to_owned(), reason };
+pub(super) fn open(
+    location: &str,
+    rest: &str,
+    settings: &BTreeMap<String, String>,
+) -> Result<Storage, DatasetError> {
+    let failed = |reason: String| DatasetError::Storage {
+        location: location.to_owned(),
+        reason,
+    };
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.is_empty() {
-        return Err(failed("it names no bucket; write s3://bucket/prefix".to_owned()));
+        return Err(failed(
+            "it names no bucket; write s3://bucket/prefix".to_owned(),
+        ));
     }
     let prefix = Path::parse(prefix).map_err(|error| failed(error.to_string()))?;
     let variables: BTreeMap<String, String> = std::env::vars_os()
@@ -23,8 +32,14 @@ pub(super) fn open(location: &str, rest: &str, settings: &BTreeMap<String, Strin
         .chain(settings.clone())
         .filter(|(key, value)| key.to_ascii_uppercase().starts_with("AWS_") && !value.is_empty())
         .collect();
-    let store = builder(bucket, &variables).build().map_err(|error| failed(super::reason(&error)))?;
-    Ok(Storage::of_store(Arc::new(store), prefix, location.to_owned()))
+    let store = builder(bucket, &variables)
+        .build()
+        .map_err(|error| failed(super::reason(&error)))?;
+    Ok(Storage::of_store(
+        Arc::new(store),
+        prefix,
+        location.to_owned(),
+    ))
 }
 
 fn builder(bucket: &str, variables: &BTreeMap<String, String>) -> AmazonS3Builder {
@@ -37,11 +52,19 @@ fn builder(bucket: &str, variables: &BTreeMap<String, String>) -> AmazonS3Builde
     // A server in the next room (MinIO and its like) speaks plain HTTP; whoever writes http:// means it.
     let is_plain = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]
         .iter()
-        .any(|name| variables.get(*name).is_some_and(|endpoint| endpoint.starts_with("http://")));
+        .any(|name| {
+            variables
+                .get(*name)
+                .is_some_and(|endpoint| endpoint.starts_with("http://"))
+        });
     if is_plain {
         builder = builder.with_allow_http(true);
     }
     // The default gives up after three minutes; somebody waits at the terminal.
-    let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: 8, retry_timeout: Duration::from_secs(60) };
+    let retry = RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: 8,
+        retry_timeout: Duration::from_secs(60),
+    };
     builder.with_retry(retry).with_bucket_name(bucket)
 }

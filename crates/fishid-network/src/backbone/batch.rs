@@ -10,7 +10,9 @@ use crate::onnx::{GraphProto, TensorProto};
 /// descriptions go: the graph around it states its own.
 pub(crate) fn symbolic_batch(graph: &mut GraphProto, input: &str) {
     let image = graph.input.iter().find(|value| value.label() == input);
-    let batch = image.and_then(crate::onnx::ValueInfoProto::shape).and_then(|shape| shape.first().copied().flatten());
+    let batch = image
+        .and_then(crate::onnx::ValueInfoProto::shape)
+        .and_then(|shape| shape.first().copied().flatten());
     if let Some(batch) = batch {
         free_reshapes(graph, batch);
     }
@@ -23,7 +25,9 @@ fn free_reshapes(graph: &mut GraphProto, batch: i64) {
     let mut freed = Vec::new();
     for (index, node) in graph.node.iter().enumerate() {
         // With allowzero a 0 is a side of length 0.
-        let zero_is_zero = node.attribute("allowzero").is_some_and(|flag| flag.i == Some(1));
+        let zero_is_zero = node
+            .attribute("allowzero")
+            .is_some_and(|flag| flag.i == Some(1));
         if node.operator() != "Reshape" || zero_is_zero {
             continue;
         }
@@ -36,7 +40,9 @@ fn free_reshapes(graph: &mut GraphProto, batch: i64) {
     for (index, shape) in freed {
         // A tensor of its own: the old one may serve other nodes too.
         let name = format!("free_batch_{index}");
-        graph.initializer.push(TensorProto::int64s(&name, &[shape.len()], &shape));
+        graph
+            .initializer
+            .push(TensorProto::int64s(&name, &[shape.len()], &shape));
         graph.node[index].input[1] = name;
     }
 }
@@ -50,7 +56,12 @@ mod tests {
 
     fn check(batch: Dimension, shape: &[i64], expected: &[i64]) {
         let mut builder = GraphBuilder::new("test", "");
-        let sides = vec![batch, Dimension::fixed(3), Dimension::fixed(8), Dimension::fixed(8)];
+        let sides = vec![
+            batch,
+            Dimension::fixed(3),
+            Dimension::fixed(8),
+            Dimension::fixed(8),
+        ];
         builder.input(ValueInfoProto::tensor("pixels", element::FLOAT, sides));
         let name = builder.int64s(shape);
         builder.node("Reshape", &["pixels", &name], Vec::new());

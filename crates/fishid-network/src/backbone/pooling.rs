@@ -26,7 +26,8 @@ pub fn pooled_features(graph: &GraphProto) -> Option<String> {
 
 fn producer<'a>(graph: &'a GraphProto, value: &str) -> Option<&'a NodeProto> {
     let made_here = |node: &&NodeProto| node.output.first().is_some_and(|output| output == value);
-    let standard = |node: &&NodeProto| matches!(node.domain.as_deref(), None | Some("" | "ai.onnx"));
+    let standard =
+        |node: &&NodeProto| matches!(node.domain.as_deref(), None | Some("" | "ai.onnx"));
     graph.node.iter().find(made_here).filter(standard)
 }
 
@@ -39,9 +40,14 @@ fn keeps_values(graph: &GraphProto, node: &NodeProto) -> bool {
         "Dropout" => node.input.get(2).is_none_or(String::is_empty),
         "Flatten" => node.attribute("axis").is_none_or(|axis| axis.i == Some(1)),
         // A shape worked out at run time could fold channels into the batch, so it has to be a constant of rank 2 or 4.
-        "Reshape" => node.input.get(1).and_then(|shape| constant(graph, shape)).is_some_and(|shape| {
-            matches!(&shape[..], [_, width] if *width != 1) || matches!(&shape[..], [_, width, 1, 1] if *width != 1)
-        }),
+        "Reshape" => node
+            .input
+            .get(1)
+            .and_then(|shape| constant(graph, shape))
+            .is_some_and(|shape| {
+                matches!(&shape[..], [_, width] if *width != 1)
+                    || matches!(&shape[..], [_, width, 1, 1] if *width != 1)
+            }),
         _ => false,
     }
 }
@@ -66,7 +72,10 @@ fn averages_positions(graph: &GraphProto, node: &NodeProto) -> bool {
 /// Whole numbers known without running the graph: a weight or the output of a `Constant` node.
 pub(super) fn constant(graph: &GraphProto, name: &str) -> Option<Vec<i64>> {
     let overridable = graph.input.iter().any(|input| input.label() == name);
-    let weight = graph.initializer.iter().find(|tensor| tensor.label() == name && !overridable);
+    let weight = graph
+        .initializer
+        .iter()
+        .find(|tensor| tensor.label() == name && !overridable);
     weight.and_then(TensorProto::read_int64s).or_else(|| {
         let node = producer(graph, name).filter(|node| node.operator() == "Constant")?;
         let tensor = node.attribute("value").and_then(|value| value.t.as_ref());
@@ -78,7 +87,9 @@ pub(super) fn constant(graph: &GraphProto, name: &str) -> Option<Vec<i64>> {
 fn through_identities<'a>(graph: &'a GraphProto, mut value: &'a str) -> &'a str {
     for _ in 0..graph.node.len() {
         match producer(graph, value) {
-            Some(node) if node.operator() == "Identity" && !node.input.is_empty() => value = &node.input[0],
+            Some(node) if node.operator() == "Identity" && !node.input.is_empty() => {
+                value = &node.input[0]
+            }
             _ => break,
         }
     }
@@ -114,7 +125,13 @@ mod tests {
     fn reduce_mean_over_height_and_width_is_recognised_by_attribute_and_by_input() {
         for axes in [[2, 3], [-1, -2], [3, -2]] {
             check(
-                |graph| graph.node("ReduceMean", &["maps"], vec![AttributeProto::ints("axes", &axes)]),
+                |graph| {
+                    graph.node(
+                        "ReduceMean",
+                        &["maps"],
+                        vec![AttributeProto::ints("axes", &axes)],
+                    )
+                },
                 Some("pixels"),
             );
             check(
@@ -130,7 +147,16 @@ mod tests {
     #[test]
     fn a_mean_over_channels_is_not_a_global_average() {
         for axes in [&[1, 2][..], &[1], &[2], &[1, 2, 3], &[]] {
-            check(|graph| graph.node("ReduceMean", &["maps"], vec![AttributeProto::ints("axes", axes)]), None);
+            check(
+                |graph| {
+                    graph.node(
+                        "ReduceMean",
+                        &["maps"],
+                        vec![AttributeProto::ints("axes", axes)],
+                    )
+                },
+                None,
+            );
         }
     }
 
@@ -159,7 +185,16 @@ mod tests {
         check(reshaped(&[0, -1]), Some("pixels"));
         check(reshaped(&[-1, 1]), None);
         check(reshaped(&[-1]), None);
-        check(|graph| graph.node("Reshape", &["maps", "shape worked out elsewhere"], Vec::new()), None);
+        check(
+            |graph| {
+                graph.node(
+                    "Reshape",
+                    &["maps", "shape worked out elsewhere"],
+                    Vec::new(),
+                )
+            },
+            None,
+        );
     }
 
     #[test]

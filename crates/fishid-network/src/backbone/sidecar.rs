@@ -42,17 +42,27 @@ pub(super) enum Size {
 
 impl Sidecar {
     pub fn parse(text: &str, name: &str) -> Result<Self, NetworkError> {
-        let sidecar: Self = serde_json::from_str(text).map_err(|error| wrong(name, error.to_string()))?;
+        let sidecar: Self =
+            serde_json::from_str(text).map_err(|error| wrong(name, error.to_string()))?;
         let fields = sidecar.fields();
         let number = |value: f32| value.is_finite() && value != 0.0;
         if fields.std.is_some_and(|std| !std.into_iter().all(number)) {
-            return Err(wrong(name, "`std` holds a 0 or a number that is not finite".to_owned()));
+            return Err(wrong(
+                name,
+                "`std` holds a 0 or a number that is not finite".to_owned(),
+            ));
         }
         if fields.scale.is_some_and(|scale| !number(scale)) {
             return Err(wrong(name, "`scale` is 0 or not finite".to_owned()));
         }
-        if fields.mean.is_some_and(|mean| !mean.into_iter().all(f32::is_finite)) {
-            return Err(wrong(name, "`mean` holds a number that is not finite".to_owned()));
+        if fields
+            .mean
+            .is_some_and(|mean| !mean.into_iter().all(f32::is_finite))
+        {
+            return Err(wrong(
+                name,
+                "`mean` holds a number that is not finite".to_owned(),
+            ));
         }
         Ok(sidecar)
     }
@@ -67,7 +77,9 @@ impl Sidecar {
         match self.sha256.as_deref() {
             Some(stated) if !stated.eq_ignore_ascii_case(digest) => Err(wrong(
                 name,
-                format!("it was written for SHA-256 {stated}, but the file has {digest}; is the download whole?"),
+                format!(
+                    "it was written for SHA-256 {stated}, but the file has {digest}; is the download whole?"
+                ),
             )),
             _ => Ok(()),
         }
@@ -75,5 +87,8 @@ impl Sidecar {
 }
 
 fn wrong(name: &str, reason: String) -> NetworkError {
-    NetworkError::Sidecar { name: name.to_owned(), reason }
+    NetworkError::Sidecar {
+        name: name.to_owned(),
+        reason,
+    }
 }

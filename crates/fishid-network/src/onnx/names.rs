@@ -14,7 +14,10 @@ pub fn prefix_names(graph: &mut GraphProto, prefix: &str) {
     let rename_option = |name: &mut Option<String>| name.iter_mut().for_each(rename);
 
     for node in &mut graph.node {
-        node.input.iter_mut().chain(&mut node.output).for_each(rename);
+        node.input
+            .iter_mut()
+            .chain(&mut node.output)
+            .for_each(rename);
         rename_option(&mut node.name);
         for subgraph in node.attribute.iter_mut().flat_map(subgraphs) {
             prefix_names(subgraph, prefix);
@@ -23,14 +26,25 @@ pub fn prefix_names(graph: &mut GraphProto, prefix: &str) {
     for tensor in &mut graph.initializer {
         rename_option(&mut tensor.name);
     }
-    for values in graph.sparse_initializer.iter_mut().filter_map(|sparse| sparse.values.as_mut()) {
+    for values in graph
+        .sparse_initializer
+        .iter_mut()
+        .filter_map(|sparse| sparse.values.as_mut())
+    {
         rename_option(&mut values.name);
     }
-    let described = graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info);
+    let described = graph
+        .input
+        .iter_mut()
+        .chain(&mut graph.output)
+        .chain(&mut graph.value_info);
     described.for_each(|value| rename_option(&mut value.name));
     for annotation in &mut graph.quantization_annotation {
         rename_option(&mut annotation.tensor_name);
-        annotation.quant_parameter_tensor_names.iter_mut().for_each(|entry| rename_option(&mut entry.value));
+        annotation
+            .quant_parameter_tensor_names
+            .iter_mut()
+            .for_each(|entry| rename_option(&mut entry.value));
     }
 }
 
@@ -38,10 +52,18 @@ pub fn prefix_names(graph: &mut GraphProto, prefix: &str) {
 pub fn visit_tensors<'a>(graph: &'a GraphProto, visit: &mut impl FnMut(&'a TensorProto)) {
     graph.initializer.iter().for_each(&mut *visit);
     for sparse in &graph.sparse_initializer {
-        sparse.values.iter().chain(&sparse.indices).for_each(&mut *visit);
+        sparse
+            .values
+            .iter()
+            .chain(&sparse.indices)
+            .for_each(&mut *visit);
     }
     for attribute in graph.node.iter().flat_map(|node| &node.attribute) {
-        attribute.t.iter().chain(&attribute.tensors).for_each(&mut *visit);
+        attribute
+            .t
+            .iter()
+            .chain(&attribute.tensors)
+            .for_each(&mut *visit);
         for subgraph in attribute.g.as_deref().into_iter().chain(&attribute.graphs) {
             visit_tensors(subgraph, visit);
         }
@@ -49,5 +71,9 @@ pub fn visit_tensors<'a>(graph: &'a GraphProto, visit: &mut impl FnMut(&'a Tenso
 }
 
 fn subgraphs(attribute: &mut AttributeProto) -> impl Iterator<Item = &mut GraphProto> {
-    attribute.g.as_deref_mut().into_iter().chain(&mut attribute.graphs)
+    attribute
+        .g
+        .as_deref_mut()
+        .into_iter()
+        .chain(&mut attribute.graphs)
 }

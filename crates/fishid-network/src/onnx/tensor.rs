@@ -1,6 +1,9 @@
 //! Constants in and out of `TensorProto`, attributes and value descriptions. Values only, no graphs.
 
-use super::{AttributeProto, Dimension, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, element};
+use super::{
+    AttributeProto, Dimension, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
+    ValueInfoProto, element,
+};
 
 /// `AttributeProto.AttributeType` numbers.
 const ATTRIBUTE_FLOAT: i32 = 1;
@@ -10,13 +13,19 @@ const ATTRIBUTE_INTS: i32 = 7;
 impl TensorProto {
     /// Float weights, stored as raw little-endian bytes as other writers do.
     pub fn floats(name: &str, dims: &[usize], values: &[f32]) -> Self {
-        let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let raw = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         Self::raw(name, dims, element::FLOAT, raw)
     }
 
     /// Whole numbers: shapes, indices, axes.
     pub fn int64s(name: &str, dims: &[usize], values: &[i64]) -> Self {
-        let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let raw = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         Self::raw(name, dims, element::INT64, raw)
     }
 
@@ -41,7 +50,12 @@ impl TensorProto {
             return None;
         }
         Some(match &self.raw_data {
-            Some(raw) => raw.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect(),
+            Some(raw) => raw
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&bytes| i64::from_le_bytes(bytes))
+                .collect(),
             None => self.int64_data.clone(),
         })
     }
@@ -87,12 +101,18 @@ impl AttributeProto {
 impl Dimension {
     /// A known side.
     pub fn fixed(value: usize) -> Self {
-        Self { dim_value: Some(value as i64), ..Self::default() }
+        Self {
+            dim_value: Some(value as i64),
+            ..Self::default()
+        }
     }
 
     /// A side known only at run time.
     pub fn symbolic(name: &str) -> Self {
-        Self { dim_param: Some(name.to_owned()), ..Self::default() }
+        Self {
+            dim_param: Some(name.to_owned()),
+            ..Self::default()
+        }
     }
 }
 
@@ -100,10 +120,16 @@ impl ValueInfoProto {
     /// Describes a tensor value.
     pub fn tensor(name: &str, elem_type: i32, dims: Vec<Dimension>) -> Self {
         let shape = Some(TensorShapeProto { dim: dims });
-        let tensor_type = Some(TensorTypeProto { elem_type: Some(elem_type), shape });
+        let tensor_type = Some(TensorTypeProto {
+            elem_type: Some(elem_type),
+            shape,
+        });
         Self {
             name: Some(name.to_owned()),
-            r#type: Some(TypeProto { tensor_type, ..TypeProto::default() }),
+            r#type: Some(TypeProto {
+                tensor_type,
+                ..TypeProto::default()
+            }),
             ..Self::default()
         }
     }

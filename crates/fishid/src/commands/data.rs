@@ -2,7 +2,8 @@
 
 use fishid_dataset::synth::{SynthRequest, synthesise};
 use fishid_dataset::{
-    CheckOptions, Dataset, OpenOptions, Ratios, SplitFolderSummary, SplitRequest, check, import, write_split,
+    CheckOptions, Dataset, OpenOptions, Ratios, SplitFolderSummary, SplitRequest, check, import,
+    write_split,
 };
 use fishid_image::Limits;
 use serde_json::json;
@@ -23,7 +24,10 @@ pub fn run(command: DataCommand) -> anyhow::Result<Status> {
 
 /// Opens a data set; what is wrong with it is the input's fault.
 pub fn open(location: &str, group: &GroupColumn) -> anyhow::Result<Dataset> {
-    let options = OpenOptions { group_column: group.group_column.clone(), ..OpenOptions::default() };
+    let options = OpenOptions {
+        group_column: group.group_column.clone(),
+        ..OpenOptions::default()
+    };
     Dataset::open(location, &options).blame_input()
 }
 
@@ -56,15 +60,28 @@ fn synth(args: SynthArgs) -> anyhow::Result<Status> {
 fn look(args: &CheckArgs) -> anyhow::Result<Status> {
     let dataset = open(&args.dir, &args.group)?;
     let bar = Bar::new("checking");
-    let problems = check(&dataset, &CheckOptions::default(), &|done, total| bar.set(done, total));
+    let problems = check(&dataset, &CheckOptions::default(), &|done, total| {
+        bar.set(done, total)
+    });
     drop(bar);
     for problem in &problems {
         if args.json {
             print_json(problem)?;
         } else {
-            let twin = problem.other.as_ref().map(|other| format!(" [{other}]")).unwrap_or_default();
-            let severity = if problem.is_error() { "problem" } else { "warning" };
-            print_line(&format!("{severity}: {}: {}{twin}", problem.path, problem.detail))?;
+            let twin = problem
+                .other
+                .as_ref()
+                .map(|other| format!(" [{other}]"))
+                .unwrap_or_default();
+            let severity = if problem.is_error() {
+                "problem"
+            } else {
+                "warning"
+            };
+            print_line(&format!(
+                "{severity}: {}: {}{twin}",
+                problem.path, problem.detail
+            ))?;
         }
     }
     let n_errors = problems.iter().filter(|problem| problem.is_error()).count();
@@ -76,13 +93,19 @@ fn look(args: &CheckArgs) -> anyhow::Result<Status> {
             problems.len() - n_errors
         ))?;
     }
-    Ok(if n_errors == 0 { Status::Done } else { Status::BadInput })
+    Ok(if n_errors == 0 {
+        Status::Done
+    } else {
+        Status::BadInput
+    })
 }
 
 fn bring_in(args: &ImportArgs) -> anyhow::Result<Status> {
     let bar = Bar::new("importing");
-    let summary =
-        import(&args.src, &args.dir, args.seed, &|done, total| bar.set(done, total)).blame_input()?;
+    let summary = import(&args.src, &args.dir, args.seed, &|done, total| {
+        bar.set(done, total)
+    })
+    .blame_input()?;
     drop(bar);
     if args.json {
         print_json(&json!({
@@ -116,7 +139,8 @@ fn split(args: SplitArgs) -> anyhow::Result<Status> {
         limits: Limits::default(),
     };
     let bar = Bar::new("splitting");
-    let summary = write_split(&dataset, &request, &|done, total| bar.set(done, total)).blame_input()?;
+    let summary =
+        write_split(&dataset, &request, &|done, total| bar.set(done, total)).blame_input()?;
     drop(bar);
     if args.json {
         print_json(&json!({
@@ -135,7 +159,14 @@ fn print_split(summary: &SplitFolderSummary) -> anyhow::Result<()> {
     }
     for (split, classes) in &summary.counts {
         let n: usize = classes.values().sum();
-        print_line(&format!("{split}: {n} photographs of {} classes", classes.len()))?;
+        print_line(&format!(
+            "{split}: {n} photographs of {} classes",
+            classes.len()
+        ))?;
     }
-    print_line(&format!("{} groups, none divided, in {}", summary.n_groups, summary.out.display()))
+    print_line(&format!(
+        "{} groups, none divided, in {}",
+        summary.n_groups,
+        summary.out.display()
+    ))
 }

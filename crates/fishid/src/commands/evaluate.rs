@@ -17,7 +17,10 @@ use crate::progress::Bar;
 
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<Status> {
     if !args.bundle.is_dir() {
-        anyhow::bail!(InputError(format!("{}: no such bundle folder", args.bundle.display())));
+        anyhow::bail!(InputError(format!(
+            "{}: no such bundle folder",
+            args.bundle.display()
+        )));
     }
     let dataset = data::open(&args.data, &args.group)?;
     let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -25,13 +28,16 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<Status> {
 
     // Groups are needed for the intervals; without a manifest they are the near-duplicate clusters.
     let bar = Bar::new("reading");
-    let inspections = inspect(&dataset, &Limits::default(), &|done, total| bar.set(done, total));
+    let inspections = inspect(&dataset, &Limits::default(), &|done, total| {
+        bar.set(done, total)
+    });
     drop(bar);
     let groups = groups_of(&dataset, &inspections);
     let answers = answer_all(&dataset, &predictor);
 
     let catalogue = Catalogue::builtin();
-    let (mut probabilities, mut truth, mut kept_groups, mut left_out) = (vec![], vec![], vec![], vec![]);
+    let (mut probabilities, mut truth, mut kept_groups, mut left_out) =
+        (vec![], vec![], vec![], vec![]);
     for ((photograph, group), answer) in dataset.photographs().iter().zip(groups).zip(answers) {
         match answer {
             Ok(row) => {
@@ -46,9 +52,17 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<Status> {
         }
     }
     if truth.is_empty() {
-        anyhow::bail!(InputError(format!("{}: not one photograph could be answered", args.data)));
+        anyhow::bail!(InputError(format!(
+            "{}: not one photograph could be answered",
+            args.data
+        )));
     }
-    let classes: Vec<String> = predictor.manifest().classes.iter().map(|class| class.slug.clone()).collect();
+    let classes: Vec<String> = predictor
+        .manifest()
+        .classes
+        .iter()
+        .map(|class| class.slug.clone())
+        .collect();
     let input = EvaluationInput {
         probabilities: &probabilities,
         truth: &truth,
@@ -70,13 +84,20 @@ fn answer_all(dataset: &Dataset, predictor: &Predictor) -> Vec<anyhow::Result<Ve
         .map(|photograph| {
             let bytes = dataset.read(photograph)?;
             let answer = predictor.predict(&bytes);
-            bar.set(n_done.fetch_add(1, Ordering::Relaxed) + 1, photographs.len());
+            bar.set(
+                n_done.fetch_add(1, Ordering::Relaxed) + 1,
+                photographs.len(),
+            );
             Ok(answer?.probabilities().to_vec())
         })
         .collect()
 }
 
-fn report(evaluation: &Evaluation, left_out: &[serde_json::Value], as_json: bool) -> anyhow::Result<()> {
+fn report(
+    evaluation: &Evaluation,
+    left_out: &[serde_json::Value],
+    as_json: bool,
+) -> anyhow::Result<()> {
     if as_json {
         let mut value = serde_json::to_value(evaluation)?;
         value["left_out"] = json!(left_out);
@@ -89,7 +110,10 @@ fn report(evaluation: &Evaluation, left_out: &[serde_json::Value], as_json: bool
     ))?;
     print_line(&format!(
         "balanced accuracy {:.3}, macro-F1 {:.3}, top 3 {:.3}, calibration error {:.3}",
-        evaluation.balanced_accuracy, evaluation.macro_f1, evaluation.top_3_accuracy, evaluation.ece
+        evaluation.balanced_accuracy,
+        evaluation.macro_f1,
+        evaluation.top_3_accuracy,
+        evaluation.ece
     ))?;
     for (slug, score) in &evaluation.per_class {
         print_line(&format!(
@@ -98,7 +122,9 @@ fn report(evaluation: &Evaluation, left_out: &[serde_json::Value], as_json: bool
         ))?;
     }
     for class in &evaluation.unknown_classes {
-        print_line(&format!("{class}: the model does not know this class; its photographs count as errors"))?;
+        print_line(&format!(
+            "{class}: the model does not know this class; its photographs count as errors"
+        ))?;
     }
     Ok(())
 }

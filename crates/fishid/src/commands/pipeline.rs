@@ -33,13 +33,20 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub fn new(data: Option<String>, recipe: &RecipeArgs, registry: &RegistryArgs) -> anyhow::Result<Self> {
+    pub fn new(
+        data: Option<String>,
+        recipe: &RecipeArgs,
+        registry: &RegistryArgs,
+    ) -> anyhow::Result<Self> {
         // A resumed run may be started from another folder.
         let absolute = |text: String| -> anyhow::Result<String> {
             if text.contains("://") {
                 return Ok(text);
             }
-            Ok(std::path::absolute(&text).with_context(|| text.clone())?.display().to_string())
+            Ok(std::path::absolute(&text)
+                .with_context(|| text.clone())?
+                .display()
+                .to_string())
         };
         Ok(Self {
             data: data.map(absolute).transpose()?,
@@ -55,14 +62,19 @@ impl Settings {
     fn recipe(&self) -> RecipeArgs {
         RecipeArgs {
             backbone: self.backbone.clone(),
-            group: GroupColumn { group_column: self.group_column.clone() },
+            group: GroupColumn {
+                group_column: self.group_column.clone(),
+            },
             fit: self.fit.clone(),
             seed: self.seed,
         }
     }
 
     pub fn registry(&self) -> RegistryArgs {
-        RegistryArgs { registry: self.registry.clone(), model: self.model.clone() }
+        RegistryArgs {
+            registry: self.registry.clone(),
+            model: self.model.clone(),
+        }
     }
 }
 
@@ -80,17 +92,31 @@ pub fn run(args: PipelineRunArgs, config: &Config, home: &Home) -> anyhow::Resul
     if let Some(reason) = &result.demonstration {
         print_line(reason)?;
     }
-    let place = if result.promoted { "in production" } else { "registered, not in production" };
-    print_line(&format!("version {} is {place}; report {}", result.version, result.report.display()))?;
+    let place = if result.promoted {
+        "in production"
+    } else {
+        "registered, not in production"
+    };
+    print_line(&format!(
+        "version {} is {place}; report {}",
+        result.version,
+        result.report.display()
+    ))?;
     if !result.promoted {
-        result.verdict.reasons.iter().try_for_each(|reason| print_line(reason))?;
+        result
+            .verdict
+            .reasons
+            .iter()
+            .try_for_each(|reason| print_line(reason))?;
     }
     Ok(Status::Done)
 }
 
 fn unfinished(home: &Home) -> anyhow::Result<Settings> {
     let Some(record) = RunRecord::last_unfinished(&home.runs())? else {
-        anyhow::bail!(InputError("there is no unfinished run; start one with `fishid pipeline run`".to_owned()));
+        anyhow::bail!(InputError(
+            "there is no unfinished run; start one with `fishid pipeline run`".to_owned()
+        ));
     };
     eprintln!("resuming run {}", record.id);
     serde_json::from_value(record.settings)
@@ -134,7 +160,10 @@ pub fn carry_out(
         // Every registry this binary opens is a folder; a shared server is no place for demonstrations.
         demonstrations_may_be_promoted: !chosen.url.contains("http"),
         who: &registry::who(),
-        folders: Folders { state: home.pipeline(), runs: home.runs() },
+        folders: Folders {
+            state: home.pipeline(),
+            runs: home.runs(),
+        },
         bundle_cache: &home.bundles(),
         settings: serde_json::to_value(settings)?,
         force,
@@ -145,7 +174,12 @@ pub fn carry_out(
 /// Draws the demonstration's fish, or finds them drawn.
 fn synthetic(home: &Home) -> anyhow::Result<String> {
     eprintln!("no photographs were named: drawing synthetic fish for a demonstration");
-    let request = SynthRequest { dir: home.synthetic(), n_species: 15, per_class: 24, seed: 0 };
+    let request = SynthRequest {
+        dir: home.synthetic(),
+        n_species: 15,
+        per_class: 24,
+        seed: 0,
+    };
     let bar = Bar::new("drawing");
     synthesise(&request, &|done, total| bar.set(done, total))?;
     Ok(request.dir.display().to_string())
@@ -157,5 +191,9 @@ fn blame(error: PipelineError) -> anyhow::Error {
         cause.is::<NotAcceptable>()
             || matches!(cause.downcast_ref(), Some(TrainingError::Data(_) | TrainingError::Setting { .. }))
     }));
-    if is_input { Err::<(), _>(error).blame_input().unwrap_err() } else { error.into() }
+    if is_input {
+        Err::<(), _>(error).blame_input().unwrap_err()
+    } else {
+        error.into()
+    }
 }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fishid_prediction::{Circumstances, PredictError, Predictor, PredictorOptions, Reply, predict_files};
+use fishid_prediction::{
+    Circumstances, PredictError, Predictor, PredictorOptions, Reply, predict_files,
+};
 use fishid_taxonomy::Language;
 use serde_json::json;
 
@@ -15,24 +17,44 @@ use crate::photographs;
 pub fn run(args: &PredictArgs) -> anyhow::Result<Status> {
     let language: Language = args.lang.parse().blame_input()?;
     if !args.bundle.is_dir() {
-        anyhow::bail!(InputError(format!("{}: no such bundle folder", args.bundle.display())));
+        anyhow::bail!(InputError(format!(
+            "{}: no such bundle folder",
+            args.bundle.display()
+        )));
     }
     let missing: Vec<&PathBuf> = args.photos.iter().filter(|path| !path.exists()).collect();
     if !missing.is_empty() && missing.len() == args.photos.len() {
-        let names: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
-        anyhow::bail!(InputError(format!("{}: no such photograph or folder", names.join(", "))));
+        let names: Vec<String> = missing
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        anyhow::bail!(InputError(format!(
+            "{}: no such photograph or folder",
+            names.join(", ")
+        )));
     }
     // One photograph gets every core; many share them, one each.
     let is_single = args.photos.len() == 1 && !args.photos[0].is_dir();
-    let n_threads =
-        if is_single { 1 } else { std::thread::available_parallelism().map_or(1, std::num::NonZero::get) };
-    let options = if is_single { PredictorOptions::default() } else { PredictorOptions::for_files(n_threads) };
+    let n_threads = if is_single {
+        1
+    } else {
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    };
+    let options = if is_single {
+        PredictorOptions::default()
+    } else {
+        PredictorOptions::for_files(n_threads)
+    };
     let predictor = Arc::new(open(&args.bundle, &options)?);
     if let Some(reason) = &predictor.manifest().demonstration {
         eprintln!("{reason}");
     }
     let mut n_bad = 0;
-    for answered in predict_files(&predictor, photographs::expand(args.photos.clone()), n_threads)? {
+    for answered in predict_files(
+        &predictor,
+        photographs::expand(args.photos.clone()),
+        n_threads,
+    )? {
         let outcome = answered.answer.map(|prediction| {
             prediction.reply(
                 predictor.names(),
@@ -50,7 +72,11 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<Status> {
     if n_bad > 0 {
         eprintln!("{n_bad} photographs could not be read");
     }
-    Ok(if n_bad == 0 { Status::Done } else { Status::BadInput })
+    Ok(if n_bad == 0 {
+        Status::Done
+    } else {
+        Status::BadInput
+    })
 }
 
 /// Opens a bundle; one that is none is the input's fault, a missing engine is not.
@@ -69,7 +95,9 @@ fn print(path: &Path, outcome: &Result<Reply, PredictError>, as_json: bool) -> a
             value["path"] = json!(shown.to_string());
             print_json(&value)
         }
-        (Err(error), true) => print_json(&json!({"path": shown.to_string(), "error": error.to_string()})),
+        (Err(error), true) => {
+            print_json(&json!({"path": shown.to_string(), "error": error.to_string()}))
+        }
         (Ok(reply), false) => {
             let others: Vec<String> = reply.top_3_predictions[1..]
                 .iter()

@@ -37,14 +37,19 @@ pub fn choose(args: &RecipeArgs, config: &Config, home: &Home) -> anyhow::Result
     }
     let backbone = BackboneFile::open(&path).blame_input()?;
     let fit = args.fit.as_deref().map_or(Ok(DEFAULT_FIT), parse_fit)?;
-    Ok(Choices { backbone, fit, seed: args.seed.or(config.train.seed).unwrap_or(0) })
+    Ok(Choices {
+        backbone,
+        fit,
+        seed: args.seed.or(config.train.seed).unwrap_or(0),
+    })
 }
 
 /// The demonstration backbone, written once.
 fn demonstration(folder: &Path) -> anyhow::Result<PathBuf> {
     let path = folder.join(format!("demonstration-{DEMONSTRATION_SEED}.onnx"));
     if !path.is_file() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
         demonstration_backbone(DEMONSTRATION_SEED, &path)?;
     }
     Ok(path)
@@ -55,7 +60,10 @@ fn parse_fit(text: &str) -> anyhow::Result<Fit> {
         "stretch" => Ok(Fit::Stretch),
         "pad" => Ok(Fit::Pad),
         "center_crop" => Ok(Fit::CenterCrop),
-        _ => Err(InputError(format!("--fit {text}: the fits are stretch, pad and center-crop")).into()),
+        _ => Err(InputError(format!(
+            "--fit {text}: the fits are stretch, pad and center-crop"
+        ))
+        .into()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! `fishid registry …`
 
-use fishid_registry::{Action, Event, ModelRegistry, Note, PRODUCTION, PublishNote, RegistryError, Version, VersionRef};
+use fishid_registry::{
+    Action, Event, ModelRegistry, Note, PRODUCTION, PublishNote, RegistryError, Version, VersionRef,
+};
 use serde_json::json;
 
 use super::{print_json, print_line};
@@ -18,10 +20,21 @@ pub struct Chosen {
 
 /// Flags before settings before `$FISHID_HOME/registry`.
 pub fn choose(args: &RegistryArgs, config: &Config, home: &Home) -> anyhow::Result<Chosen> {
-    let url = args.registry.clone().or_else(|| config.registry.url.clone()).unwrap_or_else(|| home.registry_url());
+    let url = args
+        .registry
+        .clone()
+        .or_else(|| config.registry.url.clone())
+        .unwrap_or_else(|| home.registry_url());
     let registry = fishid_registry::open(&url).blame_input()?;
-    let model = args.model.clone().unwrap_or_else(|| config.registry.model.clone());
-    Ok(Chosen { registry, model, url })
+    let model = args
+        .model
+        .clone()
+        .unwrap_or_else(|| config.registry.model.clone());
+    Ok(Chosen {
+        registry,
+        model,
+        url,
+    })
 }
 
 /// Who acts, for the history: the user of this machine.
@@ -35,7 +48,9 @@ pub fn who() -> String {
 pub fn run(command: RegistryCommand, config: &Config, home: &Home) -> anyhow::Result<Status> {
     match command {
         RegistryCommand::List(args) => {
-            let Chosen { registry, model, .. } = choose(&args.registry, config, home)?;
+            let Chosen {
+                registry, model, ..
+            } = choose(&args.registry, config, home)?;
             let mut versions = registry.versions(&model).map_err(blame)?;
             versions.reverse();
             if args.json {
@@ -44,35 +59,55 @@ pub fn run(command: RegistryCommand, config: &Config, home: &Home) -> anyhow::Re
                 print_line(&format!("{model} has no version yet"))?;
             }
             if !args.json {
-                versions.iter().try_for_each(|version| print_line(&line(version)))?;
+                versions
+                    .iter()
+                    .try_for_each(|version| print_line(&line(version)))?;
             }
         }
         RegistryCommand::Show(args) => {
-            let Chosen { registry, model, .. } = choose(&args.registry, config, home)?;
-            let version = registry.get(&model, &VersionRef::new(&args.version)).map_err(blame)?;
+            let Chosen {
+                registry, model, ..
+            } = choose(&args.registry, config, home)?;
+            let version = registry
+                .get(&model, &VersionRef::new(&args.version))
+                .map_err(blame)?;
             print_version(&version, args.json)?;
         }
         RegistryCommand::Publish(args) => publish(&args, config, home)?,
         RegistryCommand::Promote(args) => {
-            let Chosen { registry, model, .. } = choose(&args.registry, config, home)?;
+            let Chosen {
+                registry, model, ..
+            } = choose(&args.registry, config, home)?;
             let version = registry
-                .set_alias(&model, PRODUCTION, &VersionRef::new(&args.version), &note(&args.why, "promoted by hand"))
+                .set_alias(
+                    &model,
+                    PRODUCTION,
+                    &VersionRef::new(&args.version),
+                    &note(&args.why, "promoted by hand"),
+                )
                 .map_err(blame)?;
             print_version(&version, args.json)?;
         }
         RegistryCommand::Rollback(args) => {
-            let Chosen { registry, model, .. } = choose(&args.registry, config, home)?;
-            let version =
-                registry.rollback(&model, PRODUCTION, &note(&args.why, "rolled back by hand")).map_err(blame)?;
+            let Chosen {
+                registry, model, ..
+            } = choose(&args.registry, config, home)?;
+            let version = registry
+                .rollback(&model, PRODUCTION, &note(&args.why, "rolled back by hand"))
+                .map_err(blame)?;
             print_version(&version, args.json)?;
         }
         RegistryCommand::History(args) => {
-            let Chosen { registry, model, .. } = choose(&args.registry, config, home)?;
+            let Chosen {
+                registry, model, ..
+            } = choose(&args.registry, config, home)?;
             let events = registry.history(&model).map_err(blame)?;
             if args.json {
                 print_json(&events)?;
             } else {
-                events.iter().try_for_each(|event| print_line(&event_line(event)))?;
+                events
+                    .iter()
+                    .try_for_each(|event| print_line(&event_line(event)))?;
             }
         }
     }
@@ -81,42 +116,67 @@ pub fn run(command: RegistryCommand, config: &Config, home: &Home) -> anyhow::Re
 
 fn publish(args: &PublishArgs, config: &Config, home: &Home) -> anyhow::Result<()> {
     if !args.bundle.is_dir() {
-        anyhow::bail!(InputError(format!("{}: no such bundle folder", args.bundle.display())));
+        anyhow::bail!(InputError(format!(
+            "{}: no such bundle folder",
+            args.bundle.display()
+        )));
     }
-    let Chosen { registry, model, .. } = choose(&args.registry, config, home)?;
+    let Chosen {
+        registry, model, ..
+    } = choose(&args.registry, config, home)?;
     let Note { who, why } = note(&args.why, "published by hand");
-    let note = PublishNote { who, why, ..PublishNote::default() };
-    let version = registry.publish(&model, &args.bundle, &note).map_err(blame)?;
+    let note = PublishNote {
+        who,
+        why,
+        ..PublishNote::default()
+    };
+    let version = registry
+        .publish(&model, &args.bundle, &note)
+        .map_err(blame)?;
     print_version(&version, args.json)
 }
 
 fn note(why: &WhyArgs, otherwise: &str) -> Note {
-    Note { who: who(), why: why.why.clone().unwrap_or_else(|| otherwise.to_owned()) }
+    Note {
+        who: who(),
+        why: why.why.clone().unwrap_or_else(|| otherwise.to_owned()),
+    }
 }
 
 /// Unknown versions and aliases, and bundles that are none, are the input's fault; a full disk is not.
 pub fn blame(error: RegistryError) -> anyhow::Error {
     match error {
-        RegistryError::Io { .. } | RegistryError::Damaged { .. } | RegistryError::ChangedMeanwhile { .. } => {
-            error.into()
-        }
+        RegistryError::Io { .. }
+        | RegistryError::Damaged { .. }
+        | RegistryError::ChangedMeanwhile { .. } => error.into(),
         other => InputError(other.to_string()).into(),
     }
 }
 
 fn print_version(version: &Version, as_json: bool) -> anyhow::Result<()> {
-    if as_json { print_json(&json!(version)) } else { print_line(&line(version)) }
+    if as_json {
+        print_json(&json!(version))
+    } else {
+        print_line(&line(version))
+    }
 }
 
 fn line(version: &Version) -> String {
-    let aliases = if version.aliases.is_empty() { String::new() } else { format!(" [{}]", version.aliases.join(", ")) };
+    let aliases = if version.aliases.is_empty() {
+        String::new()
+    } else {
+        format!(" [{}]", version.aliases.join(", "))
+    };
     format!(
         "{} {}{aliases}  {}  {}  model {}  {}: {}",
         version.model,
         version.version,
         version.created_at.strftime("%Y-%m-%d %H:%M UTC"),
         version.tags.get("backbone").map_or("", String::as_str),
-        version.model_digest.get(..12).unwrap_or(&version.model_digest),
+        version
+            .model_digest
+            .get(..12)
+            .unwrap_or(&version.model_digest),
         version.who,
         version.why
     )
@@ -127,11 +187,20 @@ fn event_line(event: &Event) -> String {
         (Action::Published, _, _) => format!("published {}", event.to),
         (action, alias, from) => format!(
             "{} {}: {} → {}",
-            if action == Action::RolledBack { "rolled back" } else { "promoted" },
+            if action == Action::RolledBack {
+                "rolled back"
+            } else {
+                "promoted"
+            },
             alias.as_deref().unwrap_or_default(),
             from.as_deref().unwrap_or("nothing"),
             event.to
         ),
     };
-    format!("{}  {what}  {}: {}", event.time.strftime("%Y-%m-%d %H:%M:%S UTC"), event.who, event.why)
+    format!(
+        "{}  {what}  {}: {}",
+        event.time.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        event.who,
+        event.why
+    )
 }

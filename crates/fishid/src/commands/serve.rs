@@ -8,7 +8,7 @@ use fishid_engine::EngineOptions;
 use fishid_prediction::PredictorOptions;
 use fishid_server::{FishModel, Registry, ServerConfig, serve, stop_signal};
 use fishid_serving::metrics::Metrics;
-use fishid_serving::{CacheConfig, Following, Follower, Service, ServingConfig};
+use fishid_serving::{CacheConfig, Follower, Following, Service, ServingConfig};
 
 use super::{predict, registry};
 use crate::cli::ServeArgs;
@@ -25,12 +25,22 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
     let options = predictor_options(&config.serve);
     let from = if let Some(bundle) = &args.bundle {
         if !bundle.is_dir() {
-            anyhow::bail!(InputError(format!("--bundle {}: no such bundle folder", bundle.display())));
+            anyhow::bail!(InputError(format!(
+                "--bundle {}: no such bundle folder",
+                bundle.display()
+            )));
         }
-        From::Bundle(Box::new(FishModel::new(predict::open(bundle, &options)?, None)))
+        From::Bundle(Box::new(FishModel::new(
+            predict::open(bundle, &options)?,
+            None,
+        )))
     } else {
         let chosen = registry::choose(&args.registry, config, home)?;
-        tracing::info!(registry = chosen.url, model = chosen.model, "following the alias production");
+        tracing::info!(
+            registry = chosen.url,
+            model = chosen.model,
+            "following the alias production"
+        );
         From::Registry(RegistrySource {
             registry: chosen.registry,
             model: chosen.model,
@@ -51,8 +61,14 @@ pub enum From {
 
 /// One session with all threads: the lowest latency for one photograph at a time.
 pub fn predictor_options(config: &ServeConfig) -> PredictorOptions {
-    let engine = EngineOptions { threads: config.threads.unwrap_or(0), ..EngineOptions::default() };
-    PredictorOptions { engine, ..PredictorOptions::default() }
+    let engine = EngineOptions {
+        threads: config.threads.unwrap_or(0),
+        ..EngineOptions::default()
+    };
+    PredictorOptions {
+        engine,
+        ..PredictorOptions::default()
+    }
 }
 
 /// Serves until SIGTERM or SIGINT, then drains.
@@ -60,17 +76,25 @@ pub fn answer(from: From, listen: &str, config: &ServeConfig) -> anyhow::Result<
     let mut metrics_registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut metrics_registry));
     let service = Service::start(serving_config(config), metrics).blame_input()?;
-    let server_config =
-        ServerConfig { drain_timeout: Duration::from_secs(config.drain_s), ..ServerConfig::listening_on(listen) };
+    let server_config = ServerConfig {
+        drain_timeout: Duration::from_secs(config.drain_s),
+        ..ServerConfig::listening_on(listen)
+    };
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async move {
         let stop = stop_signal().context("cannot listen for signals")?;
         let running = serve(server_config, service.clone(), metrics_registry, stop).await?;
         let _following = install(from, &service)?;
         super::print_line(&format!("fishid answers on http://{}", running.address()))?;
         let drained = running.finished().await;
-        anyhow::ensure!(drained.n_cut == 0, "{} connections were cut off at the end", drained.n_cut);
+        anyhow::ensure!(
+            drained.n_cut == 0,
+            "{} connections were cut off at the end",
+            drained.n_cut
+        );
         Ok(Status::Done)
     })
 }

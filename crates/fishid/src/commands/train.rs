@@ -57,22 +57,32 @@ pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
         "accuracy {:.3} (95 % between {low:.3} and {high:.3}), macro-F1 {:.3} on {} test photographs",
         outcome.test.accuracy, outcome.test.macro_f1, outcome.test.n
     ))?;
-    print_line(&format!("bundle {}, report {}", args.out.display(), args.out.join("report.html").display()))?;
+    print_line(&format!(
+        "bundle {}, report {}",
+        args.out.display(),
+        args.out.join("report.html").display()
+    ))?;
     Ok(Status::Done)
 }
 
 /// Errors of training that lie in the photographs or the settings are the input's fault.
 pub fn blame(error: TrainingError) -> anyhow::Error {
     match error {
-        TrainingError::Data(_) | TrainingError::Setting { .. } => InputError(error.to_string()).into(),
+        TrainingError::Data(_) | TrainingError::Setting { .. } => {
+            InputError(error.to_string()).into()
+        }
         other => other.into(),
     }
 }
 
 fn refuse_existing(out: &std::path::Path) -> anyhow::Result<()> {
-    let is_empty = std::fs::read_dir(out).map_or(!out.exists(), |mut entries| entries.next().is_none());
+    let is_empty =
+        std::fs::read_dir(out).map_or(!out.exists(), |mut entries| entries.next().is_none());
     if is_empty {
         return Ok(());
     }
-    anyhow::bail!(InputError(format!("--out {}: it exists; name a new folder", out.display())))
+    anyhow::bail!(InputError(format!(
+        "--out {}: it exists; name a new folder",
+        out.display()
+    )))
 }

@@ -16,19 +16,39 @@ use crate::registry_source::RegistrySource;
 pub fn run(args: UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
     let settings = Settings::new(args.data, &args.recipe, &args.registry)?;
     let chosen = registry::choose(&args.registry, config, home)?;
-    if let Some(reason) = why_train(&settings, &args.recipe, &*chosen.registry, &chosen.model, config, home)? {
+    if let Some(reason) = why_train(
+        &settings,
+        &args.recipe,
+        &*chosen.registry,
+        &chosen.model,
+        config,
+        home,
+    )? {
         eprintln!("{reason}");
         let result = carry_out(&settings, false, config, home)?;
         if !result.promoted {
-            result.verdict.reasons.iter().for_each(|reason| eprintln!("{reason}"));
+            result
+                .verdict
+                .reasons
+                .iter()
+                .for_each(|reason| eprintln!("{reason}"));
         }
     }
     let Some(version) = chosen.registry.alias(&chosen.model, PRODUCTION)? else {
-        anyhow::bail!("no model is in production: the gate did not let the trained one pass (reasons above)");
+        anyhow::bail!(
+            "no model is in production: the gate did not let the trained one pass (reasons above)"
+        );
     };
-    let bundle = chosen.registry.fetch(&chosen.model, &VersionRef::new(&version.version), &home.bundles())?;
+    let bundle = chosen.registry.fetch(
+        &chosen.model,
+        &VersionRef::new(&version.version),
+        &home.bundles(),
+    )?;
     let manifest = Bundle::open(&bundle)?.manifest().clone();
-    print_line(&format!("version {} of {} is in production", version.version, chosen.model))?;
+    print_line(&format!(
+        "version {} of {} is in production",
+        version.version, chosen.model
+    ))?;
     if let Some(reason) = &manifest.demonstration {
         print_line(reason)?;
     }
@@ -52,11 +72,17 @@ fn why_train(
     home: &Home,
 ) -> anyhow::Result<Option<String>> {
     let Some(version) = registry.alias(model, PRODUCTION)? else {
-        return Ok(Some(format!("no version of {model} is in production: training one")));
+        return Ok(Some(format!(
+            "no version of {model} is in production: training one"
+        )));
     };
     // Without --data and --backbone, whatever is in production is served.
     let tag = |name: &str| version.tags.get(name).map(String::as_str);
-    if let Some(data) = settings.data.as_deref().filter(|data| tag("data_location") != Some(*data)) {
+    if let Some(data) = settings
+        .data
+        .as_deref()
+        .filter(|data| tag("data_location") != Some(*data))
+    {
         return Ok(Some(format!(
             "version {} was not trained on {data}: training a candidate",
             version.version
