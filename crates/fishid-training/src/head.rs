@@ -1,11 +1,12 @@
-//! The head: one linear layer from embedding to logits, trained in Burn.
+//! The head: one linear layer from embedding to logits, trained in Burn, averaged with a discriminant.
 //!
 //! Knows embeddings, labels and groups; neither photographs nor files. Start at [`fit`]: standardise,
-//! search the settings on inner folds by group, keep or refit the best, fold the standardisation away.
+//! search the settings on inner folds by group, refit the best, add the companion, fold it all into one layer.
 
 mod bank;
 mod folds;
 mod judge;
+mod lda;
 mod linear;
 mod search;
 mod standardise;
@@ -105,11 +106,13 @@ pub struct Fitted {
     pub setting: Setting,
     /// The epoch it stands at.
     pub best_epoch: usize,
-    /// Every setting tried, in the order of the recipe.
+    /// Shrinkage of the linear discriminant averaged into it; `None` where there is none.
+    pub lda_shrinkage: Option<f64>,
+    /// Every setting tried, in the order of the recipe; none where the data are too small to choose by.
     pub trials: Vec<SearchTrial>,
     /// Metrics by epoch of the run that gave the head.
     pub curve: Vec<EpochMetrics>,
-    /// Inner folds used.
+    /// Inner folds of the search; 0 without one.
     pub n_inner_folds: usize,
 }
 
@@ -123,45 +126,82 @@ pub fn fit(request: &FitRequest<'_>, progress: &mut dyn Progress) -> Result<Fitt
     check_rows(request)?;
     let train = &request.train;
     let folds = InnerFolds::new(train, request.n_classes, request.recipe.n_inner_folds, request.seed);
-    if folds.by_photograph() {
-        progress.warn(
-            "no class has photographs of two groups: the settings are chosen on folds by photograph, \
-             so their scores are too good; the test split is not affected",
-        );
-    }
     let standardisation = Standardisation::of(train, request.recipe.least_deviation);
     let x = standardisation.apply(train);
-    let mut plan = RunPlan::search(request, &folds);
-    let mut outcomes = search::run(&mut plan, &x, &x, progress);
-    let best = search::best(&outcomes);
-    let trials = outcomes.iter().map(Outcome::trial).collect();
-    let chosen = outcomes.swap_remove(best);
-    let winner = match request.recipe.final_head {
-        FinalHead::FoldAverage => chosen,
-        FinalHead::Refit => refit(request, &standardisation, &x, &chosen, progress),
+    let searched = if folds.can_choose() { search(request, &folds, &x, progress) } else { Searched::small(request) };
+    let chosen = searched.chosen.as_ref();
+    let winner = match (request.recipe.final_head, chosen) {
+        (FinalHead::FoldAverage, Some(chosen)) => chosen.clone(),
+        _ => refit(request, &standardisation, &x, &searched, progress),
     };
-    let head = winner.mean_head(request.n_classes, train.dim);
+    let mut head = winner.mean_head(request.n_classes, train.dim);
+    if let Some(shrinkage) = searched.lda_shrinkage {
+        let weights = search::class_balance(train.labels, request.n_classes, request.recipe.class_balance_exponent);
+        let companion = lda::discriminant(&x, train.labels, &weights, [request.n_classes, train.dim], shrinkage);
+        head = lda::averaged(&head, &companion, &x);
+    }
+    // Without validation rows a refit is judged by nothing; the curve on the inner folds says more than none.
+    let curve = match chosen {
+        Some(chosen) if winner.curve.is_empty() => chosen.curve.clone(),
+        _ => winner.curve,
+    };
     Ok(Fitted {
         head: standardisation.fold_into(&head),
         setting: winner.setting,
         best_epoch: winner.best.epoch,
-        trials,
-        curve: winner.curve,
-        n_inner_folds: folds.len(),
+        lda_shrinkage: searched.lda_shrinkage,
+        trials: searched.trials,
+        curve,
+        n_inner_folds: if folds.can_choose() { folds.len() } else { 0 },
     })
+}
+
+/// What the inner folds chose, or the recipe for small data.
+struct Searched {
+    setting: Setting,
+    stop_after: usize,
+    trials: Vec<SearchTrial>,
+    chosen: Option<Outcome>,
+    lda_shrinkage: Option<f64>,
+}
+
+impl Searched {
+    fn small(request: &FitRequest<'_>) -> Self {
+        let small = request.recipe.small_data;
+        Self {
+            setting: Setting { learning_rate: small.learning_rate, weight_decay: small.weight_decay, dropout: 0.0 },
+            stop_after: request.recipe.max_epochs,
+            trials: Vec::new(),
+            chosen: None,
+            lda_shrinkage: request.recipe.lda_shrinkage.map(|_| small.lda_shrinkage),
+        }
+    }
+}
+
+fn search(request: &FitRequest<'_>, folds: &InnerFolds, x: &[f32], progress: &mut dyn Progress) -> Searched {
+    let mut outcomes = search::run(&RunPlan::search(request, folds), x, x, progress);
+    let trials = outcomes.iter().map(Outcome::trial).collect();
+    let chosen = outcomes.swap_remove(search::best(&outcomes));
+    Searched {
+        setting: chosen.setting,
+        stop_after: chosen.best.epoch,
+        trials,
+        chosen: Some(chosen),
+        lda_shrinkage: request.recipe.lda_shrinkage,
+    }
 }
 
 fn refit(
     request: &FitRequest<'_>,
     standardisation: &Standardisation,
     x: &[f32],
-    chosen: &Outcome,
+    searched: &Searched,
     progress: &mut dyn Progress,
 ) -> Outcome {
     let validation = request.validation.filter(|rows| !rows.is_empty());
     let judged = validation.map(|rows| standardisation.apply(&rows));
-    let mut plan = RunPlan::refit(request, chosen, validation.as_ref());
-    let mut outcomes = search::run(&mut plan, x, judged.as_deref().unwrap_or(x), progress);
+    let plan = RunPlan::refit(request, searched.setting, searched.stop_after, validation.as_ref());
+    let mut outcomes = search::run(&plan, x, judged.as_deref().unwrap_or(x), progress);
     outcomes.swap_remove(0)
 }
 

@@ -40,7 +40,7 @@ pub use head::{
     softmax_rows,
 };
 pub use progress::{Progress, Silent};
-pub use recipe::{FinalHead, LearningRateSchedule, Recipe, Setting, ViewPlan};
+pub use recipe::{DEFAULT_FIT, FinalHead, LearningRateSchedule, Recipe, Setting, SmallData, ViewPlan};
 pub use report::{ReportInput, model_card, report_html};
 pub use splits::{PlannedPhotograph, SplitPlan, SplitRequest, plan_splits};
 pub use train::{

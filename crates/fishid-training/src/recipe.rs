@@ -1,9 +1,14 @@
 //! Every number a training run depends on, as data. The defaults are the measured recipe of
 //! `docs/TRAINING.md`; nothing here is read from the environment.
 
+use fishid_image::{Augmentation, Fit, View};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
+
+/// How whole photographs are fitted to the network unless told otherwise; `docs/TRAINING.md` has the
+/// measurements behind the choice.
+pub const DEFAULT_FIT: Fit = Fit::CenterCrop;
 
 /// How the learning rate moves over the epochs of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,12 +46,24 @@ pub enum FinalHead {
 }
 
 /// Which views of a training photograph are embedded; validation and test see the original only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ViewPlan {
     /// The photograph mirrored left to right.
     pub mirror: bool,
     /// Seeded augmentations beside it.
     pub n_augmented: u32,
+    /// How far they may differ from it.
+    pub augmentation: Augmentation,
+}
+
+impl ViewPlan {
+    /// The views, the original first.
+    pub fn all(&self) -> Vec<View> {
+        let mut views = vec![View::Original];
+        views.extend(self.mirror.then_some(View::Mirror));
+        views.extend((0..self.n_augmented).map(|index| View::Augmented { index }));
+        views
+    }
 }
 
 /// The numbers of a training run. `validate` says what is out of range.
@@ -71,6 +88,8 @@ pub struct Recipe {
     pub patience_epochs: usize,
     /// Validation is looked at every so many epochs.
     pub validate_every_epochs: usize,
+    /// Epochs before one may be chosen: the first are a lottery.
+    pub min_epochs: usize,
     /// Inner folds by group for the search.
     pub n_inner_folds: usize,
     /// After these epochs only the better half of the settings goes on (successive halving).
@@ -79,29 +98,57 @@ pub struct Recipe {
     pub schedule: LearningRateSchedule,
     /// Where the exported head comes from.
     pub final_head: FinalHead,
+    /// Shrinkage of the linear discriminant that is averaged into the head; `None` leaves it out.
+    pub lda_shrinkage: Option<f64>,
+    /// The setting for data too small to search on: no class has photographs of three groups.
+    pub small_data: SmallData,
     /// Embedding dimensions that vary less than this are treated as varying this much.
     pub least_deviation: f32,
 }
 
 impl Default for Recipe {
     fn default() -> Self {
+        let augmentation = Augmentation {
+            min_area: 0.8,
+            max_aspect_change: 1.1,
+            max_rotation: 5.0,
+            brightness: 0.1,
+            contrast: 0.1,
+            saturation: 0.1,
+            hue: 0.02,
+            ..Augmentation::default()
+        };
         Self {
-            views: ViewPlan { mirror: true, n_augmented: 2 },
-            learning_rates: vec![3e-4, 1e-3, 3e-3],
-            weight_decays: vec![0.01, 0.1, 1.0, 3.0],
-            dropouts: vec![0.0, 0.5],
-            label_smoothing: 0.05,
+            views: ViewPlan { mirror: true, n_augmented: 4, augmentation },
+            learning_rates: vec![1e-3, 3e-3, 1e-2],
+            weight_decays: vec![0.01, 0.1, 1.0, 10.0],
+            dropouts: vec![0.0, 0.3],
+            label_smoothing: 0.02,
             class_balance_exponent: 0.5,
             max_epochs: 60,
             patience_epochs: 20,
-            validate_every_epochs: 2,
+            validate_every_epochs: 5,
+            min_epochs: 20,
             n_inner_folds: 3,
-            halve_after_epochs: vec![20],
+            halve_after_epochs: vec![30],
             schedule: LearningRateSchedule::Cosine,
-            final_head: FinalHead::FoldAverage,
+            final_head: FinalHead::Refit,
+            lda_shrinkage: Some(0.3),
+            small_data: SmallData { learning_rate: 1e-3, weight_decay: 0.1, lda_shrinkage: 0.5 },
             least_deviation: 1e-3,
         }
     }
+}
+
+/// What is used where there is too little to choose by.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SmallData {
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Shrinkage of the linear discriminant, where the recipe has one.
+    pub lda_shrinkage: f64,
 }
 
 /// One point of the search.
@@ -148,6 +195,10 @@ impl Recipe {
         }
         if self.max_epochs == 0 || self.validate_every_epochs == 0 {
             return refuse("max_epochs, validate_every_epochs", "0".into(), "at least 1");
+        }
+        let shrinkages = [self.lda_shrinkage.unwrap_or(1.0), self.small_data.lda_shrinkage];
+        if let Some(bad) = shrinkages.iter().find(|value| !(**value > 0.0 && **value <= 1.0)) {
+            return refuse("lda_shrinkage", bad.to_string(), "above 0 and at most 1");
         }
         if self.n_inner_folds < 2 {
             return refuse("n_inner_folds", self.n_inner_folds.to_string(), "at least 2");

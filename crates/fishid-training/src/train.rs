@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use fishid_bundle::Bundle;
 use fishid_dataset::{Dataset, Ratios, Split, inspect};
-use fishid_image::{Augmentation, Filter, Fit, Limits, Preprocessing, View};
+use fishid_image::{Filter, Fit, Limits, Preprocessing, View};
 use fishid_network::BackboneFile;
 use fishid_taxonomy::Catalogue;
 use serde::{Deserialize, Serialize};
@@ -200,10 +200,7 @@ pub fn embed_plan(
     progress: &mut dyn Progress,
 ) -> Result<Embeddings, TrainingError> {
     progress.started("embed");
-    let views = &request.recipe.views;
-    let mut of_train = vec![View::Original];
-    of_train.extend(views.mirror.then_some(View::Mirror));
-    of_train.extend((0..views.n_augmented).map(|index| View::Augmented { index }));
+    let of_train = request.recipe.views.all();
     let jobs: Vec<EmbedJob> = plan
         .photographs
         .iter()
@@ -217,7 +214,7 @@ pub fn embed_plan(
             dataset: request.dataset,
             backbone: request.backbone,
             preprocessing: &request.preprocessing(),
-            augmentation: &Augmentation::default(),
+            augmentation: &request.recipe.views.augmentation,
             seed: request.seed,
             n_threads: request.n_threads,
             cache_dir: request.cache_dir,

@@ -26,7 +26,7 @@ pub(super) trait Embedder {
 }
 
 /// Makes one embedder per worker.
-pub(super) type MakeEmbedder<'a> = dyn Fn() -> Result<Box<dyn Embedder>, TrainingError> + Sync + 'a;
+pub(super) type MakeEmbedder<'a> = dyn Fn() -> Result<Box<dyn Embedder + 'a>, TrainingError> + Sync + 'a;
 
 /// The pool and all it shares.
 pub(super) struct Pool<'a> {

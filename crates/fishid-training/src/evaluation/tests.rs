@@ -73,9 +73,9 @@ fn calibration_error_is_the_gap_of_confidence_and_accuracy() {
 }
 
 #[test]
-fn a_confidence_on_an_edge_falls_into_the_lower_bin() {
-    let got = check(&[[1.0, 0.0, 0.0], [0.4, 0.3, 0.3]], &["a", "a"], &["1", "1"]);
-    assert_eq!((got.reliability[14].n, got.reliability[5].n), (1, 1));
+fn full_certainty_falls_into_the_last_of_fifteen_bins() {
+    let got = check(&[[1.0, 0.0, 0.0], [0.5, 0.25, 0.25]], &["a", "a"], &["1", "1"]);
+    assert_eq!((got.reliability.len(), got.reliability[14].n, got.reliability[7].n), (15, 1, 1));
 }
 
 #[test]
@@ -96,8 +96,8 @@ fn the_bootstrap_draws_groups_not_photographs() {
 
 #[test]
 fn the_same_seed_gives_the_same_interval() {
-    let values: Vec<f64> = (0..40).map(|i| f64::from(i % 3)).collect();
-    let groups: Vec<String> = (0..40).map(|i| (i % 13).to_string()).collect();
+    let values: Vec<f64> = (0..40).map(|i| f64::from(i * i % 37)).collect();
+    let groups: Vec<String> = (0..40).map(|i| (i / 3).to_string()).collect();
     let draw = |seed| bootstrap_interval(&values, &groups, &BootstrapOptions { n_resamples: 200, seed });
     assert_eq!(draw(1), draw(1));
     assert_ne!(draw(1), draw(2));

@@ -7,43 +7,32 @@ use rand::Rng;
 use super::TrainingRows;
 use crate::random;
 
+/// A class needs photographs of so many groups before anything can be chosen by it.
+const LEAST_GROUPS: usize = 3;
+
 /// Which inner fold holds each row out; `None` for rows that every fold learns from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct InnerFolds {
     held_out_by: Vec<Option<usize>>,
     n_folds: usize,
-    by_photograph: bool,
+    can_choose: bool,
 }
 
 impl InnerFolds {
     /// Deals whole groups, largest first, each to the fold that has least of its classes.
     ///
-    /// The groups of a class that has only one are never held out: the other folds could not know
-    /// the class. Where that leaves nothing, rows are dealt one by one instead ([`Self::by_photograph`]).
+    /// The groups of a class that has only one are never held out: the other folds could not know the class.
     pub(super) fn new(rows: &TrainingRows<'_>, n_classes: usize, n_folds: usize, seed: u64) -> Self {
-        let by_group = deal(rows.groups, rows.labels, n_classes, n_folds, seed);
-        if by_group.held_out_by.iter().any(Option::is_some) {
-            return by_group;
-        }
-        // Views of one photograph follow each other, the original first.
-        let mut photograph = 0;
-        let alone: Vec<String> = rows
-            .is_original
-            .iter()
-            .map(|is_original| {
-                photograph += usize::from(*is_original);
-                photograph.to_string()
-            })
-            .collect();
-        Self { by_photograph: true, ..deal(&alone, rows.labels, n_classes, n_folds, seed) }
+        deal(rows.groups, rows.labels, n_classes, n_folds, seed)
     }
 
     pub(super) fn len(&self) -> usize {
         self.n_folds
     }
 
-    pub(super) fn by_photograph(&self) -> bool {
-        self.by_photograph
+    /// Whether some class has groups enough for a search to mean anything.
+    pub(super) fn can_choose(&self) -> bool {
+        self.can_choose
     }
 
     pub(super) fn held_out_by(&self, row: usize) -> Option<usize> {
@@ -90,7 +79,7 @@ fn deal(
     InnerFolds {
         held_out_by: groups.iter().map(|group| fold_of.get(group.as_str()).copied()).collect(),
         n_folds,
-        by_photograph: false,
+        can_choose: most >= LEAST_GROUPS,
     }
 }
 
@@ -123,12 +112,10 @@ mod tests {
             let (labels, groups): (Vec<usize>, Vec<usize>) = rows.into_iter().unzip();
             let folds = folds(&labels, &groups, seed);
             let mut fold_of_group = BTreeMap::new();
-            if !folds.by_photograph() {
-                for (row, group) in groups.iter().enumerate() {
-                    let fold = folds.held_out_by(row);
-                    prop_assert_eq!(*fold_of_group.entry(group).or_insert(fold), fold);
-                    prop_assert!(fold.is_none_or(|fold| fold < folds.len()));
-                }
+            for (row, group) in groups.iter().enumerate() {
+                let fold = folds.held_out_by(row);
+                prop_assert_eq!(*fold_of_group.entry(group).or_insert(fold), fold);
+                prop_assert!(fold.is_none_or(|fold| fold < folds.len()));
             }
         }
     }
@@ -154,9 +141,8 @@ mod tests {
     }
 
     #[test]
-    fn one_group_per_class_falls_back_to_photographs() {
-        let folds = folds(&[0, 0, 0, 1, 1, 1], &[0, 0, 0, 1, 1, 1], 0);
-        assert!(folds.by_photograph());
-        assert!(folds.held_out_by(0).is_some());
+    fn nothing_is_chosen_by_classes_of_one_or_two_groups() {
+        assert!(!folds(&[0, 0, 0, 1, 1, 1], &[0, 0, 1, 2, 2, 3], 0).can_choose());
+        assert!(folds(&[0, 0, 0, 1, 1, 1], &[0, 1, 2, 3, 3, 3], 0).can_choose());
     }
 }

@@ -57,7 +57,8 @@ impl<'a> RunPlan<'a> {
     /// The chosen setting alone, on all training rows.
     pub(super) fn refit(
         request: &FitRequest<'a>,
-        chosen: &Outcome,
+        setting: Setting,
+        stop_after: usize,
         validation: Option<&TrainingRows<'_>>,
     ) -> Self {
         let judged = match validation {
@@ -66,9 +67,8 @@ impl<'a> RunPlan<'a> {
                 .collect(),
             None => vec![None; request.train.len()],
         };
-        let plan = Self::new("fit", request, vec![chosen.setting], 1, judged, &|_, _| true);
-        let stop_after =
-            if validation.is_some() { request.recipe.max_epochs } else { chosen.best.epoch };
+        let plan = Self::new("fit", request, vec![setting], 1, judged, &|_, _| true);
+        let stop_after = if validation.is_some() { request.recipe.max_epochs } else { stop_after };
         Self { stop_after, ..plan }
     }
 
@@ -103,6 +103,15 @@ fn smoothed_targets(labels: &[usize], n_classes: usize, smoothing: f64) -> Vec<f
         targets[row * n_classes + label] += 1.0 - smoothing as f32;
     }
     targets
+}
+
+/// The weight of each row by its class alone: (rows of the class)^-exponent.
+pub(super) fn class_balance(labels: &[usize], n_classes: usize, exponent: f64) -> Vec<f32> {
+    let mut n_of_class = vec![0_usize; n_classes];
+    for label in labels {
+        n_of_class[*label] += 1;
+    }
+    labels.iter().map(|label| (n_of_class[*label] as f64).powf(-exponent) as f32).collect()
 }
 
 /// `[rows, members]`: class-balanced, summing to one over the rows each member learns from.
@@ -152,7 +161,8 @@ pub(super) fn run(
             let scores = (!judge.is_empty()).then(|| judge.scores(&blocks, plan.shape));
             for (i, block) in blocks.iter().enumerate() {
                 let score = scores.as_ref().map(|scores| scores[i]);
-                outcomes[block.trial].look(number, losses[i], score, block);
+                let may_be_chosen = number >= recipe.min_epochs.min(n_epochs);
+                outcomes[block.trial].look(number, losses[i], score, may_be_chosen.then_some(block));
             }
             blocks.retain(|block| !outcomes[block.trial].has_stalled(number, recipe.patience_epochs));
         }
@@ -203,8 +213,8 @@ impl Outcome {
         }
     }
 
-    /// Notes an epoch; without a score the latest epoch is the best.
-    fn look(&mut self, epoch: usize, train_loss: f64, score: Option<Score>, block: &Block) {
+    /// Notes an epoch, and keeps its `block` if it is the best so far; without a score the latest is.
+    fn look(&mut self, epoch: usize, train_loss: f64, score: Option<Score>, block: Option<&Block>) {
         self.n_epochs = epoch;
         if let Some(score) = score {
             self.curve.push(EpochMetrics {
@@ -215,7 +225,7 @@ impl Outcome {
                 validation_macro_f1: score.macro_f1,
             });
         }
-        if score.is_none_or(|score| score.is_better_than(&self.best.score)) {
+        if let Some(block) = block && score.is_none_or(|score| score.is_better_than(&self.best.score)) {
             let (weights, bias) = block.snapshot();
             let score = score.unwrap_or(self.best.score);
             self.best = Best { epoch, score, weights, bias };
@@ -223,7 +233,7 @@ impl Outcome {
     }
 
     fn has_stalled(&self, epoch: usize, patience: usize) -> bool {
-        epoch.saturating_sub(self.best.epoch) >= patience
+        self.best.epoch > 0 && epoch - self.best.epoch >= patience
     }
 
     pub(super) fn trial(&self) -> SearchTrial {

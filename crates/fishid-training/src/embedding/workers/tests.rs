@@ -58,10 +58,14 @@ fn run(dir: &Path, n: usize, fails_after: usize, with_broken: bool) -> Run {
         engine_digest: "e".into(),
     };
     let mut store = EmbeddingStore::open(dir, &key).unwrap();
+    let make_embedder = || {
+        let embedder: Box<dyn Embedder + '_> = Box::new(Counting { calls: &calls, fails_after });
+        Ok(embedder)
+    };
     let pool = Pool {
         jobs: &jobs,
         read: &|i| if with_broken && i == 3 { Ok(b"not a photograph".to_vec()) } else { Ok(photograph(i)) },
-        make_embedder: &|| Ok(Box::new(Counting { calls: &calls, fails_after }) as Box<dyn Embedder>),
+        make_embedder: &make_embedder,
         preprocessing: &PREPROCESSING,
         augmentation: &Augmentation::default(),
         limits: Limits::default(),
@@ -69,7 +73,7 @@ fn run(dir: &Path, n: usize, fails_after: usize, with_broken: bool) -> Run {
         n_threads: 2,
     };
     let result = pool.run(&mut store, &mut Silent);
-    Run { result, n_calls: calls.into_inner() }
+    Run { result, n_calls: calls.load(Ordering::SeqCst) }
 }
 
 fn parts(dir: &Path) -> Vec<std::path::PathBuf> {
