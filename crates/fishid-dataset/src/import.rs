@@ -264,7 +264,7 @@ fn keep(
                     inspection.sha256.as_deref().unwrap_or_default(),
                 )) =>
             {
-                kept.push(index)
+                kept.push(index);
             }
             Ok(_) => tally.n_copies += 1,
         }

@@ -322,7 +322,7 @@ fn names_with_spaces_unicode_and_signs_are_read() {
     assert!(
         inspect(&dataset, &Limits::default(), &|_, _| {})
             .iter()
-            .all(|inspection| inspection.is_readable())
+            .all(fishid_dataset::Inspection::is_readable)
     );
     assert_eq!(dataset.classes(), ["Щука обыкновенная", "ёрш"]);
 }

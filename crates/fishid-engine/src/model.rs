@@ -233,7 +233,7 @@ impl ImageModel {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let values = session.run_with_options(ort::inputs![INPUT => input], &options)?;
         let mut outputs = Outputs::new();
-        for (name, value) in values.iter() {
+        for (name, value) in &values {
             let (shape, data) = value.try_extract_tensor::<f32>()?;
             let shape = shape.iter().map(|&side| side as usize).collect();
             outputs.insert(

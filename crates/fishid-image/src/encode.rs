@@ -1,5 +1,7 @@
 //! Pixels → JPEG or PNG, for reports, golden photographs and drawn fish.
 
+use std::fmt::Display;
+
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
 use crate::RgbPhoto;
@@ -15,7 +17,7 @@ pub struct EncodeError {
 }
 
 impl EncodeError {
-    fn new(format: &'static str, photo: &RgbPhoto, reason: impl ToString) -> Self {
+    fn new(format: &'static str, photo: &RgbPhoto, reason: &dyn Display) -> Self {
         Self {
             format,
             width: photo.width(),
@@ -43,7 +45,7 @@ pub fn encode_jpeg(photo: &RgbPhoto, quality: u8) -> Result<Vec<u8>, EncodeError
     };
     turbojpeg::compress(source, i32::from(quality), subsampling)
         .map(|buffer| buffer.to_vec())
-        .map_err(|error| EncodeError::new("JPEG", photo, error))
+        .map_err(|error| EncodeError::new("JPEG", photo, &error))
 }
 
 /// Writes a PNG of 8-bit RGB.
@@ -56,6 +58,6 @@ pub fn encode_png(photo: &RgbPhoto) -> Result<Vec<u8>, EncodeError> {
             photo.height(),
             ExtendedColorType::Rgb8,
         )
-        .map_err(|error| EncodeError::new("PNG", photo, error))?;
+        .map_err(|error| EncodeError::new("PNG", photo, &error))?;
     Ok(bytes)
 }

@@ -13,7 +13,7 @@ use crate::{
 /// answer made of the old ones is used with the new.
 pub const PIPELINE_REVISION: u32 = 1;
 
-/// What [`Fit::Pad`] fills up with: ImageNet's mean colour, which most backbones see as nothing.
+/// What [`Fit::Pad`] fills up with: `ImageNet`'s mean colour, which most backbones see as nothing.
 pub const PADDING_COLOUR: [u8; 3] = [124, 116, 104];
 
 /// Largest side a model's input may have.

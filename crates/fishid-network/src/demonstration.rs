@@ -173,7 +173,9 @@ fn edge_filters(rng: &mut ChaCha8Rng) -> Vec<f32> {
         let mut kernel: Vec<f64> = (0..n).map(|_| normal(rng)).collect();
         if rng.random_bool(ZERO_MEAN_SHARE) {
             let mean = kernel.iter().sum::<f64>() / n as f64;
-            kernel.iter_mut().for_each(|x| *x -= mean);
+            for x in &mut kernel {
+                *x -= mean;
+            }
         }
         let length = kernel.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-6);
         weights.extend(kernel.iter().map(|x| (x / length) as f32));

@@ -70,6 +70,10 @@ pub struct PipelineResult {
 }
 
 /// Runs the pipeline; see the module's text.
+#[expect(
+    clippy::too_many_lines,
+    reason = "nine steps in order, told in one place"
+)]
 pub fn run(
     request: &PipelineRequest<'_>,
     watcher: &mut dyn Watcher,

@@ -16,7 +16,7 @@ pub fn slug_from_name(name: &str) -> String {
             '\u{306}' if slug.ends_with('и') => replace_last(&mut slug, 'й'),
             '\u{300}'..='\u{36f}' => {}
             _ if character.is_alphanumeric() => {
-                slug.extend(character.to_lowercase().filter(|c| c.is_alphanumeric()))
+                slug.extend(character.to_lowercase().filter(|c| c.is_alphanumeric()));
             }
             _ if !slug.is_empty() && !slug.ends_with('_') => slug.push('_'),
             _ => {}

@@ -15,7 +15,7 @@ pub struct Cli {
     /// Settings file instead of ./fishid.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Log more (FISHID_LOG takes a filter such as fishid=trace)
+    /// Log more (`FISHID_LOG` takes a filter such as fishid=trace)
     #[arg(long, short, global = true)]
     pub verbose: bool,
     #[command(subcommand)]
@@ -116,7 +116,7 @@ pub struct GroupColumn {
 
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// Folder or s3://bucket/prefix
+    /// Folder or <s3://bucket/prefix>
     pub dir: String,
     #[command(flatten)]
     pub group: GroupColumn,
@@ -141,7 +141,7 @@ pub struct ImportArgs {
 
 #[derive(Args, Debug)]
 pub struct SplitArgs {
-    /// Folder of class folders, or s3://bucket/prefix
+    /// Folder of class folders, or <s3://bucket/prefix>
     pub dir: String,
     /// Folder to fill; an earlier split there is kept and extended
     pub out: PathBuf,
@@ -160,7 +160,7 @@ pub struct SplitArgs {
 
 #[derive(Args, Debug)]
 pub struct TrainArgs {
-    /// Folder or s3://bucket/prefix
+    /// Folder or <s3://bucket/prefix>
     #[arg(long)]
     pub data: String,
     /// Folder of the new bundle
@@ -222,7 +222,7 @@ pub struct PredictArgs {
 /// Which registry and which model in it.
 #[derive(Args, Debug, Clone)]
 pub struct RegistryArgs {
-    /// file:///folder (default: $FISHID_HOME/registry)
+    /// <file:///folder> (default: $`FISHID_HOME/registry`)
     #[arg(long, value_name = "URL")]
     pub registry: Option<String>,
     /// The model's name
@@ -328,7 +328,7 @@ pub enum PipelineCommand {
 
 #[derive(Args, Debug)]
 pub struct PipelineRunArgs {
-    /// Folder or s3://bucket/prefix; without it, synthetic fish
+    /// Folder or <s3://bucket/prefix>; without it, synthetic fish
     #[arg(long)]
     pub data: Option<String>,
     #[command(flatten)]
@@ -370,7 +370,7 @@ pub struct HealthArgs {
 
 #[derive(Args, Debug)]
 pub struct UpArgs {
-    /// Folder or s3://bucket/prefix; without it, synthetic fish
+    /// Folder or <s3://bucket/prefix>; without it, synthetic fish
     #[arg(long)]
     pub data: Option<String>,
     #[command(flatten)]

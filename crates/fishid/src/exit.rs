@@ -51,7 +51,10 @@ impl<T, E: Into<anyhow::Error>> BlameInput<T> for Result<T, E> {
 /// Prints an error for a person and gives the status.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
-    if error.chain().any(|cause| cause.is::<InputError>()) {
+    if error
+        .chain()
+        .any(<dyn std::error::Error + 'static>::is::<InputError>)
+    {
         ExitCode::from(2)
     } else {
         ExitCode::FAILURE

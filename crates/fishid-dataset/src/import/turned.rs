@@ -61,7 +61,7 @@ pub(super) fn join(
             .flat_map_iter(|a| {
                 let signatures = &signatures;
                 (a + 1..firsts.len())
-                    .filter(move |&b| is_near(&signatures[a], &signatures[b]))
+                    .filter(move |&b| is_near(signatures[a].as_ref(), signatures[b].as_ref()))
                     .map(move |b| (a, b))
             })
             .collect();
@@ -74,7 +74,7 @@ pub(super) fn join(
     }
 }
 
-fn is_near(a: &Option<Vec<f32>>, b: &Option<Vec<f32>>) -> bool {
+fn is_near(a: Option<&Vec<f32>>, b: Option<&Vec<f32>>) -> bool {
     let (Some(a), Some(b)) = (a, b) else {
         return false;
     };

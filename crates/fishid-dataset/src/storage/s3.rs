@@ -64,7 +64,7 @@ fn builder(bucket: &str, variables: &BTreeMap<String, String>) -> AmazonS3Builde
     let retry = RetryConfig {
         backoff: BackoffConfig::default(),
         max_retries: 8,
-        retry_timeout: Duration::from_secs(60),
+        retry_timeout: Duration::from_mins(1),
     };
     builder.with_retry(retry).with_bucket_name(bucket)
 }

@@ -38,13 +38,14 @@ impl Placement {
         let (sin, cos) = self.rotation.sin_cos();
         let (centre_x, centre_y) = (part.left + part.width / 2.0, part.top + part.height / 2.0);
 
-        let half_width = (part.width * cos.abs() + part.height * sin.abs()) / 2.0;
-        let half_height = (part.width * sin.abs() + part.height * cos.abs()) / 2.0;
+        let half_width = f64::midpoint(part.width * cos.abs(), part.height * sin.abs());
+        let half_height = f64::midpoint(part.width * sin.abs(), part.height * cos.abs());
         let (left, width) = span(centre_x, half_width, photo.width());
         let (top, height) = span(centre_y, half_height, photo.height());
         let scale_x = scale(part.width / columns);
         let scale_y = scale(part.height / rows);
-        let is_taken_as_is = scale_x == 1.0 && scale_y == 1.0;
+        let is_taken_as_is =
+            (scale_x - 1.0).abs() < f64::EPSILON && (scale_y - 1.0).abs() < f64::EPSILON;
         let (source, left, top, scale_x, scale_y) = if is_taken_as_is {
             (None, 0.0, 0.0, 1.0, 1.0)
         } else {

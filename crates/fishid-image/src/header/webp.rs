@@ -14,15 +14,15 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walk<'_>, PhotoError> {
                 has_canvas = true;
             }
             b"EXIF" if found.exif.is_none() => {
-                found.exif = Some(data.strip_prefix(b"Exif\0\0").unwrap_or(data))
+                found.exif = Some(data.strip_prefix(b"Exif\0\0").unwrap_or(data));
             }
             b"ANMF" => {
                 let mut frame = data.get(16..).ok_or_else(incomplete)?;
                 while let Some((kind, data)) = chunk(&mut frame) {
-                    note_picture(&mut found, &mut has_canvas, kind, data)?;
+                    note_picture(&mut found, &mut has_canvas, *kind, data)?;
                 }
             }
-            _ => note_picture(&mut found, &mut has_canvas, kind, data)?,
+            _ => note_picture(&mut found, &mut has_canvas, *kind, data)?,
         }
     }
     if has_canvas {
@@ -41,10 +41,10 @@ fn incomplete() -> PhotoError {
 fn note_picture(
     found: &mut Walk,
     has_canvas: &mut bool,
-    kind: &[u8; 4],
+    kind: [u8; 4],
     data: &[u8],
 ) -> Result<(), PhotoError> {
-    let (width, height) = match kind {
+    let (width, height) = match &kind {
         b"VP8 " => lossy_size(data),
         b"VP8L" => lossless_size(data),
         _ => return Ok(()),

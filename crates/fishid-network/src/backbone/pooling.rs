@@ -63,7 +63,7 @@ fn averages_positions(graph: &GraphProto, node: &NodeProto) -> bool {
             };
             let Some(mut axes) = axes else { return false };
             axes.sort_unstable();
-            matches!(&axes[..], [2, 3] | [-2, -1] | [-2, 3] | [-1, 2])
+            matches!(&axes[..], [2 | -2, 3] | [-2, -1] | [-1, 2])
         }
         _ => false,
     }
@@ -88,7 +88,7 @@ fn through_identities<'a>(graph: &'a GraphProto, mut value: &'a str) -> &'a str 
     for _ in 0..graph.node.len() {
         match producer(graph, value) {
             Some(node) if node.operator() == "Identity" && !node.input.is_empty() => {
-                value = &node.input[0]
+                value = &node.input[0];
             }
             _ => break,
         }

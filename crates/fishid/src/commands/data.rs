@@ -61,7 +61,7 @@ fn look(args: &CheckArgs) -> anyhow::Result<Status> {
     let dataset = open(&args.dir, &args.group)?;
     let bar = Bar::new("checking");
     let problems = check(&dataset, &CheckOptions::default(), &|done, total| {
-        bar.set(done, total)
+        bar.set(done, total);
     });
     drop(bar);
     for problem in &problems {
@@ -103,7 +103,7 @@ fn look(args: &CheckArgs) -> anyhow::Result<Status> {
 fn bring_in(args: &ImportArgs) -> anyhow::Result<Status> {
     let bar = Bar::new("importing");
     let summary = import(&args.src, &args.dir, args.seed, &|done, total| {
-        bar.set(done, total)
+        bar.set(done, total);
     })
     .blame_input()?;
     drop(bar);

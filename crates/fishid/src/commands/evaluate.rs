@@ -29,7 +29,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<Status> {
     // Groups are needed for the intervals; without a manifest they are the near-duplicate clusters.
     let bar = Bar::new("reading");
     let inspections = inspect(&dataset, &Limits::default(), &|done, total| {
-        bar.set(done, total)
+        bar.set(done, total);
     });
     drop(bar);
     let groups = groups_of(&dataset, &inspections);

@@ -16,7 +16,7 @@ use super::recipe::{CODE_VERSION, choose};
 use super::{data, print_json, print_line, registry};
 use crate::cli::{GroupColumn, PipelineRunArgs, RecipeArgs, RegistryArgs};
 use crate::config::Config;
-use crate::exit::{BlameInput as _, InputError, Status};
+use crate::exit::{InputError, Status};
 use crate::home::Home;
 use crate::progress::{Bar, Steps, Story};
 
@@ -192,7 +192,7 @@ fn blame(error: PipelineError) -> anyhow::Error {
             || matches!(cause.downcast_ref(), Some(TrainingError::Data(_) | TrainingError::Setting { .. }))
     }));
     if is_input {
-        Err::<(), _>(error).blame_input().unwrap_err()
+        InputError(error.to_string()).into()
     } else {
         error.into()
     }
