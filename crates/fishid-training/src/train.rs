@@ -127,6 +127,7 @@ pub fn train(
     progress: &mut dyn Progress,
 ) -> Result<TrainOutcome, TrainingError> {
     request.recipe.validate()?;
+    refuse_taken(out)?;
     let mut clock = Clock::default();
     for text in &request.backbone.assumed {
         progress.warn(text);
@@ -153,6 +154,18 @@ pub fn train(
         trained,
         seconds: clock.seconds,
     })
+}
+
+/// The bundle's writer refuses it too, but only after the hours of embedding.
+fn refuse_taken(out: &Path) -> Result<(), TrainingError> {
+    let is_taken = match std::fs::read_dir(out) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => out.exists(),
+    };
+    if is_taken {
+        return Err(fishid_bundle::BundleError::TargetNotEmpty { path: out.to_owned() }.into());
+    }
+    Ok(())
 }
 
 /// Looks at every photograph and plans the splits.
