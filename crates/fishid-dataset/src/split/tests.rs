@@ -35,8 +35,9 @@ fn the_same_seed_gives_this_split_on_every_machine() {
     assert_eq!(letters(1), GOLDEN_SEED_1);
 }
 
-const GOLDEN_SEED_0: &str = "";
-const GOLDEN_SEED_1: &str = "";
+/// Computed by hand from the rule, in Python with hashlib.
+const GOLDEN_SEED_0: &str = "trvatrtetrtrtrtrtrtrtrtr";
+const GOLDEN_SEED_1: &str = "trtetrtrtetevatrtrtrtrte";
 
 #[test]
 fn small_classes_train_before_they_test() {
