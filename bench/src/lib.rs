@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 
 /// The folder of real photographs and backbones: `$FISHID_TEST_DATA`, holding `fishcam/` and `backbones/`.
 pub fn test_data() -> Result<PathBuf> {
-    let folder = std::env::var_os("FISHID_TEST_DATA")
-        .context("FISHID_TEST_DATA is not set; it names the folder that holds fishcam/ and backbones/")?;
+    let folder = std::env::var_os("FISHID_TEST_DATA").context(
+        "FISHID_TEST_DATA is not set; it names the folder that holds fishcam/ and backbones/",
+    )?;
     Ok(PathBuf::from(folder))
 }
 
@@ -17,7 +18,8 @@ pub fn test_data() -> Result<PathBuf> {
 /// in the system's temporary one.
 pub fn cache_dir() -> PathBuf {
     let home = std::env::var_os("FISHID_HOME").map(PathBuf::from);
-    home.unwrap_or_else(|| std::env::temp_dir().join("fishid-bench")).join("embeddings")
+    home.unwrap_or_else(|| std::env::temp_dir().join("fishid-bench"))
+        .join("embeddings")
 }
 
 /// The largest resident memory this process has had, in MiB (Linux).

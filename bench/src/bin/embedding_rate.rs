@@ -24,7 +24,10 @@ const ENGINE_TIME: Duration = Duration::from_secs(10);
 fn main() -> Result<()> {
     let root = test_data()?;
     let location = root.join("fishcam");
-    let dataset = Dataset::open(location.to_str().context("the path is not UTF-8")?, &OpenOptions::default())?;
+    let dataset = Dataset::open(
+        location.to_str().context("the path is not UTF-8")?,
+        &OpenOptions::default(),
+    )?;
     let backbone = BackboneFile::open(&root.join("backbones/mobilenet_v2_imagenet.onnx"))?;
     let preprocessing = Preprocessing {
         width: backbone.input.width,
@@ -32,16 +35,30 @@ fn main() -> Result<()> {
         fit: Fit::Stretch,
         filter: Filter::CatmullRom,
     };
-    let views = [View::Original, View::Mirror, View::Augmented { index: 0 }, View::Augmented { index: 1 }];
+    let views = [
+        View::Original,
+        View::Mirror,
+        View::Augmented { index: 0 },
+        View::Augmented { index: 1 },
+    ];
     let stride = (dataset.photographs().len() / N_PHOTOGRAPHS).max(1);
     let jobs: Vec<EmbedJob> = (0..dataset.photographs().len())
         .step_by(stride)
         .take(N_PHOTOGRAPHS)
-        .map(|photograph| EmbedJob { photograph, views: views.to_vec() })
+        .map(|photograph| EmbedJob {
+            photograph,
+            views: views.to_vec(),
+        })
         .collect();
     let n_threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    println!("{} photographs, {} views each, {n_threads} threads", jobs.len(), views.len());
-    println!("| round | engine alone, per s | decode and augment alone, per s | bound, per s | trainer, per s | trainer / bound |");
+    println!(
+        "{} photographs, {} views each, {n_threads} threads",
+        jobs.len(),
+        views.len()
+    );
+    println!(
+        "| round | engine alone, per s | decode and augment alone, per s | bound, per s | trainer, per s | trainer / bound |"
+    );
     println!("|---|---|---|---|---|---|");
     for round in 1..=N_ROUNDS {
         let engine = engine_rate(&embedder(&backbone)?, n_threads)?;
@@ -62,7 +79,10 @@ fn main() -> Result<()> {
             &mut Silent,
         )?;
         let trainer = embeddings.per_second().context("nothing was embedded")?;
-        println!("| {round} | {engine:.1} | {pixels:.1} | {bound:.1} | {trainer:.1} | {:.1} % |", trainer / bound * 100.0);
+        println!(
+            "| {round} | {engine:.1} | {pixels:.1} | {bound:.1} | {trainer:.1} | {:.1} % |",
+            trainer / bound * 100.0
+        );
     }
     Ok(())
 }
@@ -88,13 +108,22 @@ fn engine_rate(graph: &Vec<u8>, n_threads: usize) -> Result<f64> {
                 })
             })
             .collect();
-        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow::anyhow!("a worker died"))?)
+        workers.into_iter().try_for_each(|worker| {
+            worker
+                .join()
+                .map_err(|_| anyhow::anyhow!("a worker died"))?
+        })
     })?;
     Ok(n_runs.into_inner() as f64 / started.elapsed().as_secs_f64())
 }
 
 /// Views per second of reading, decoding and rendering on all threads, nothing embedded.
-fn pixel_rate(dataset: &Dataset, preprocessing: &Preprocessing, jobs: &[EmbedJob], n_threads: usize) -> Result<f64> {
+fn pixel_rate(
+    dataset: &Dataset,
+    preprocessing: &Preprocessing,
+    jobs: &[EmbedJob],
+    n_threads: usize,
+) -> Result<f64> {
     let next = AtomicUsize::new(0);
     let augmentation = Augmentation::default();
     let started = Instant::now();
@@ -115,7 +144,9 @@ fn pixel_rate(dataset: &Dataset, preprocessing: &Preprocessing, jobs: &[EmbedJob
         let workers: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
         let mut n_views = 0;
         for worker in workers {
-            n_views += worker.join().map_err(|_| anyhow::anyhow!("a worker died"))??;
+            n_views += worker
+                .join()
+                .map_err(|_| anyhow::anyhow!("a worker died"))??;
         }
         Ok(n_views as f64 / started.elapsed().as_secs_f64())
     })

@@ -32,16 +32,30 @@ struct Photographs {
 fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let root = test_data()?.join("fishcam");
-    let location = root.to_str().context("the path of the test data is not UTF-8")?;
+    let location = root
+        .to_str()
+        .context("the path of the test data is not UTF-8")?;
     let open = |column: &str| {
-        Dataset::open(location, &OpenOptions { group_column: column.to_owned(), ..OpenOptions::default() })
+        Dataset::open(
+            location,
+            &OpenOptions {
+                group_column: column.to_owned(),
+                ..OpenOptions::default()
+            },
+        )
     };
     let by_fish = open("group")?;
     let photographs = read_photographs(&by_fish, &open("video")?, &root.join("folds.csv"))?;
     let backbone = BackboneFile::open(&test_data()?.join("backbones/mobilenet_v2_imagenet.onnx"))?;
     let recipe = Recipe::default();
-    println!("{} photographs, {} settings, recipe:\n{recipe:?}\n", photographs.labels.len(), recipe.settings().len());
-    println!("| fit | split | at test | accuracy, mean of 5 sets | lowest–highest | macro-F1 | seconds |");
+    println!(
+        "{} photographs, {} settings, recipe:\n{recipe:?}\n",
+        photographs.labels.len(),
+        recipe.settings().len()
+    );
+    println!(
+        "| fit | split | at test | accuracy, mean of 5 sets | lowest–highest | macro-F1 | seconds |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for fit_mode in [Fit::Stretch, Fit::Pad, Fit::CenterCrop] {
         if !wanted.is_empty() && !wanted.iter().any(|name| name == fit_mode.as_str()) {
@@ -51,8 +65,18 @@ fn main() -> Result<()> {
         for (split, column) in [("fish", "group"), ("video", "video")] {
             let started = Instant::now();
             let mut scores = Vec::new();
-            for (set, folds) in photographs.folds.iter().filter(|(set, _)| set.starts_with(split)) {
-                let score = score_set(&embeddings, &photographs, &photographs.groups[column], folds, &recipe)?;
+            for (set, folds) in photographs
+                .folds
+                .iter()
+                .filter(|(set, _)| set.starts_with(split))
+            {
+                let score = score_set(
+                    &embeddings,
+                    &photographs,
+                    &photographs.groups[column],
+                    folds,
+                    &recipe,
+                )?;
                 eprintln!(
                     "{} {set}: {:.3}, with the mirror {:.3}",
                     fit_mode.as_str(),
@@ -95,7 +119,9 @@ impl Confusion {
     }
 
     fn add(&mut self, class: usize, logits: &[f32]) {
-        let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap_or(0);
+        let best = (0..logits.len())
+            .max_by(|a, b| logits[*a].total_cmp(&logits[*b]))
+            .unwrap_or(0);
         self.0[class][best] += 1;
     }
 
@@ -121,18 +147,36 @@ struct SetScore {
     mirrored: Confusion,
 }
 
-fn read_photographs(by_fish: &Dataset, by_video: &Dataset, folds_csv: &std::path::Path) -> Result<Photographs> {
+fn read_photographs(
+    by_fish: &Dataset,
+    by_video: &Dataset,
+    folds_csv: &std::path::Path,
+) -> Result<Photographs> {
     let classes = by_fish.classes();
     let label = |class: &String| classes.iter().position(|known| known == class).unwrap_or(0);
     let groups = |dataset: &Dataset| -> Vec<String> {
-        dataset.photographs().iter().map(|p| p.group.clone().unwrap_or_else(|| p.path.clone())).collect()
+        dataset
+            .photographs()
+            .iter()
+            .map(|p| p.group.clone().unwrap_or_else(|| p.path.clone()))
+            .collect()
     };
-    let mut reader = csv::Reader::from_path(folds_csv).with_context(|| folds_csv.display().to_string())?;
-    let names: Vec<String> = reader.headers()?.iter().skip(1).map(str::to_owned).collect();
+    let mut reader =
+        csv::Reader::from_path(folds_csv).with_context(|| folds_csv.display().to_string())?;
+    let names: Vec<String> = reader
+        .headers()?
+        .iter()
+        .skip(1)
+        .map(str::to_owned)
+        .collect();
     let mut by_path: HashMap<String, Vec<usize>> = HashMap::new();
     for record in reader.records() {
         let record = record?;
-        let folds = record.iter().skip(1).map(str::parse).collect::<Result<_, _>>()?;
+        let folds = record
+            .iter()
+            .skip(1)
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
         by_path.insert(record[0].to_owned(), folds);
     }
     let mut folds: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -145,14 +189,23 @@ fn read_photographs(by_fish: &Dataset, by_video: &Dataset, folds_csv: &std::path
         }
     }
     Ok(Photographs {
-        labels: by_fish.photographs().iter().map(|p| label(&p.class)).collect(),
+        labels: by_fish
+            .photographs()
+            .iter()
+            .map(|p| label(&p.class))
+            .collect(),
         groups: BTreeMap::from([("group", groups(by_fish)), ("video", groups(by_video))]),
         folds,
         n_classes: classes.len(),
     })
 }
 
-fn embed(dataset: &Dataset, backbone: &BackboneFile, fit_mode: Fit, recipe: &Recipe) -> Result<Embeddings> {
+fn embed(
+    dataset: &Dataset,
+    backbone: &BackboneFile,
+    fit_mode: Fit,
+    recipe: &Recipe,
+) -> Result<Embeddings> {
     let preprocessing = Preprocessing {
         width: backbone.input.width,
         height: backbone.input.height,
@@ -160,8 +213,12 @@ fn embed(dataset: &Dataset, backbone: &BackboneFile, fit_mode: Fit, recipe: &Rec
         filter: Filter::CatmullRom,
     };
     let views = recipe.views.all();
-    let jobs: Vec<EmbedJob> =
-        (0..dataset.photographs().len()).map(|photograph| EmbedJob { photograph, views: views.clone() }).collect();
+    let jobs: Vec<EmbedJob> = (0..dataset.photographs().len())
+        .map(|photograph| EmbedJob {
+            photograph,
+            views: views.clone(),
+        })
+        .collect();
     let request = EmbedRequest {
         dataset,
         backbone,
@@ -183,10 +240,18 @@ fn score_set(
     recipe: &Recipe,
 ) -> Result<SetScore> {
     let k = photographs.n_classes;
-    let mut score = SetScore { single: Confusion::new(k), mirrored: Confusion::new(k) };
+    let mut score = SetScore {
+        single: Confusion::new(k),
+        mirrored: Confusion::new(k),
+    };
     for fold in 0..N_FOLDS {
-        let (mut rows, mut labels, mut row_groups, mut is_original) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for p in embeddings.photographs.iter().filter(|p| folds[p.photograph] != fold) {
+        let (mut rows, mut labels, mut row_groups, mut is_original) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for p in embeddings
+            .photographs
+            .iter()
+            .filter(|p| folds[p.photograph] != fold)
+        {
             for (i, view) in p.views.iter().enumerate() {
                 rows.extend_from_slice(view);
                 labels.push(photographs.labels[p.photograph]);
@@ -208,9 +273,16 @@ fn score_set(
             seed: fold as u64,
         };
         let fitted = fit(&request, &mut Silent)?;
-        for p in embeddings.photographs.iter().filter(|p| folds[p.photograph] == fold) {
+        for p in embeddings
+            .photographs
+            .iter()
+            .filter(|p| folds[p.photograph] == fold)
+        {
             let class = photographs.labels[p.photograph];
-            let (logits, of_mirror) = (fitted.head.logits(&p.views[0]), fitted.head.logits(&p.views[1]));
+            let (logits, of_mirror) = (
+                fitted.head.logits(&p.views[0]),
+                fitted.head.logits(&p.views[1]),
+            );
             let both: Vec<f32> = logits.iter().zip(of_mirror).map(|(a, b)| a + b).collect();
             score.single.add(class, &logits);
             score.mirrored.add(class, &both);

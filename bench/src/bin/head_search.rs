@@ -19,7 +19,9 @@ const PER_GROUP: usize = 5;
 
 fn main() -> Result<()> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let centres: Vec<f32> = (0..N_CLASSES * DIM).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let centres: Vec<f32> = (0..N_CLASSES * DIM)
+        .map(|_| rng.random_range(-1.0..1.0))
+        .collect();
     let mut embeddings = Vec::with_capacity(N * DIM);
     let mut labels = Vec::with_capacity(N);
     let mut groups = Vec::with_capacity(N);
@@ -52,12 +54,24 @@ fn main() -> Result<()> {
     let mut progress: Box<dyn Progress> = Box::new(Silent);
     let fitted = fit(&request, progress.as_mut())?;
     let seconds = started.elapsed().as_secs_f64();
-    println!("{N} embeddings of width {DIM}, {N_CLASSES} classes, {} settings, {} inner folds", fitted.trials.len(), fitted.n_inner_folds);
-    println!("{seconds:.1} s, peak memory {:.0} MiB", peak_memory_mib().unwrap_or(f64::NAN));
+    println!(
+        "{N} embeddings of width {DIM}, {N_CLASSES} classes, {} settings, {} inner folds",
+        fitted.trials.len(),
+        fitted.n_inner_folds
+    );
+    println!(
+        "{seconds:.1} s, peak memory {:.0} MiB",
+        peak_memory_mib().unwrap_or(f64::NAN)
+    );
     for trial in &fitted.trials {
         println!(
             "  lr {:.0e}  weight decay {:<5}  dropout {:<4}  macro-F1 {:.3} at epoch {} of {}",
-            trial.setting.learning_rate, trial.setting.weight_decay, trial.setting.dropout, trial.macro_f1, trial.best_epoch, trial.n_epochs
+            trial.setting.learning_rate,
+            trial.setting.weight_decay,
+            trial.setting.dropout,
+            trial.macro_f1,
+            trial.best_epoch,
+            trial.n_epochs
         );
     }
     Ok(())

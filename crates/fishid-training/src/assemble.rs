@@ -6,7 +6,8 @@ mod onnx_check;
 use std::path::Path;
 
 use fishid_bundle::{
-    Backbone, Bundle, BundleParts, Calibration, Class, Data, GoldenPhoto, Manifest, Output, SCHEMA_VERSION,
+    Backbone, Bundle, BundleParts, Calibration, Class, Data, GoldenPhoto, Manifest, Output,
+    SCHEMA_VERSION,
 };
 use fishid_dataset::{Origin, Split};
 use fishid_engine::{EngineOptions, ImageModel};
@@ -64,7 +65,14 @@ pub fn assemble(
     let golden = golden(request, plan, scores, &model)?;
     let mut manifest = manifest(request, plan, trained, scores, &model)?;
     manifest.outputs = outputs(&model)?;
-    let report = ReportInput { request, plan, trained, validation: scores[0], test: scores[1], manifest: &manifest };
+    let report = ReportInput {
+        request,
+        plan,
+        trained,
+        validation: scores[0],
+        test: scores[1],
+        manifest: &manifest,
+    };
     let parts = BundleParts {
         report_html: report_html(&report)?,
         model_card: model_card(&report)?,
@@ -75,14 +83,21 @@ pub fn assemble(
     let bundle = fishid_bundle::write(out, parts)?;
     progress.finished(
         "assemble",
-        &format!("{}: answers as the head does, within {difference:.1e}", out.display()),
+        &format!(
+            "{}: answers as the head does, within {difference:.1e}",
+            out.display()
+        ),
     );
     Ok(Assembled { bundle, difference })
 }
 
 /// The graph's outputs with the shapes they really have: a symbolic side is known after one run.
 fn outputs(model: &ImageModel) -> Result<Vec<Output>, TrainingError> {
-    let names: Vec<&str> = model.outputs().iter().map(|output| output.name.as_str()).collect();
+    let names: Vec<&str> = model
+        .outputs()
+        .iter()
+        .map(|output| output.name.as_str())
+        .collect();
     let blank = vec![128_u8; model.height() * model.width() * 3];
     let answers = model.run(&blank, 1, &names)?;
     let output = |name: &&str| {
@@ -102,12 +117,20 @@ fn golden(
     scores: [&SplitScores; 2],
     model: &ImageModel,
 ) -> Result<Vec<GoldenPhoto>, TrainingError> {
-    let label = |planned: usize| plan.classes.iter().position(|class| *class == plan.photographs[planned].class);
+    let label = |planned: usize| {
+        plan.classes
+            .iter()
+            .position(|class| *class == plan.photographs[planned].class)
+    };
     let mut candidates = Vec::new();
     for split in scores {
         for (planned, row) in split.planned.iter().zip(&split.probabilities) {
             if let Some(class) = label(*planned) {
-                candidates.push(GoldenCandidate { photograph: *planned, class, margin: margin(row) });
+                candidates.push(GoldenCandidate {
+                    photograph: *planned,
+                    class,
+                    margin: margin(row),
+                });
             }
         }
     }
@@ -115,13 +138,20 @@ fn golden(
     // the eight near the boundary.
     for (planned, photograph) in plan.photographs.iter().enumerate() {
         if let Some(class) = label(planned).filter(|_| photograph.split == Split::Train) {
-            candidates.push(GoldenCandidate { photograph: planned, class, margin: 1.0 });
+            candidates.push(GoldenCandidate {
+                photograph: planned,
+                class,
+                margin: 1.0,
+            });
         }
     }
     let chosen = select_golden(&candidates, plan.classes.len());
     let photographs = request.dataset.photographs();
     let read = |planned: &usize| -> Result<Vec<u8>, TrainingError> {
-        Ok(request.dataset.read(&photographs[plan.photographs[*planned].photograph])?.to_vec())
+        Ok(request
+            .dataset
+            .read(&photographs[plan.photographs[*planned].photograph])?
+            .to_vec())
     };
     let originals = chosen.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let preprocessing = request.preprocessing();
@@ -163,11 +193,24 @@ fn manifest(
     let fitted = &trained.fitted;
     let classes = plan.classes.iter().map(|slug| {
         let species = request.catalogue.resolve(slug);
-        Class { slug: slug.clone(), latin: species.latin, ru: species.ru, en: species.en }
+        Class {
+            slug: slug.clone(),
+            latin: species.latin,
+            ru: species.ru,
+            en: species.en,
+        }
     });
-    let evaluation = ["val", "test"].iter().zip(scores).filter(|(_, scores)| scores.evaluation.n > 0);
+    let evaluation = ["val", "test"]
+        .iter()
+        .zip(scores)
+        .filter(|(_, scores)| scores.evaluation.n > 0);
     let evaluation = evaluation
-        .map(|(split, scores)| Ok(((*split).to_owned(), serde_json::to_value(&scores.evaluation)?)))
+        .map(|(split, scores)| {
+            Ok((
+                (*split).to_owned(),
+                serde_json::to_value(&scores.evaluation)?,
+            ))
+        })
         .collect::<Result<_, serde_json::Error>>()
         .map_err(|error| TrainingError::Data(format!("the evaluation is no JSON: {error}")))?;
     Ok(Manifest {

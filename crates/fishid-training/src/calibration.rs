@@ -38,7 +38,11 @@ pub struct Calibrated {
 ///
 /// With no photographs the temperature is 1 and the threshold the fallback.
 pub fn calibrate(logits: &[Vec<f32>], truth: &[usize]) -> Calibrated {
-    let temperature = if logits.is_empty() { 1.0 } else { best_temperature(logits, truth) };
+    let temperature = if logits.is_empty() {
+        1.0
+    } else {
+        best_temperature(logits, truth)
+    };
     let threshold = threshold(logits, truth, temperature);
     Calibrated {
         temperature,
@@ -87,7 +91,11 @@ fn nll(logits: &[Vec<f32>], truth: &[usize], temperature: f64, softening: f64) -
                 .iter()
                 .enumerate()
                 .map(|(i, value)| {
-                    let target = if i == *class { 1.0 - softening } else { softening / n_others };
+                    let target = if i == *class {
+                        1.0 - softening
+                    } else {
+                        softening / n_others
+                    };
                     -target * value
                 })
                 .sum::<f64>()
@@ -97,9 +105,17 @@ fn nll(logits: &[Vec<f32>], truth: &[usize], temperature: f64, softening: f64) -
 }
 
 fn log_softmax(row: &[f32], temperature: f64) -> Vec<f64> {
-    let scaled: Vec<f64> = row.iter().map(|value| f64::from(*value) / temperature).collect();
+    let scaled: Vec<f64> = row
+        .iter()
+        .map(|value| f64::from(*value) / temperature)
+        .collect();
     let largest = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let log_sum = scaled.iter().map(|value| (value - largest).exp()).sum::<f64>().ln() + largest;
+    let log_sum = scaled
+        .iter()
+        .map(|value| (value - largest).exp())
+        .sum::<f64>()
+        .ln()
+        + largest;
     scaled.iter().map(|value| value - log_sum).collect()
 }
 
@@ -110,7 +126,10 @@ fn threshold(logits: &[Vec<f32>], truth: &[usize], temperature: f64) -> Option<f
         .zip(truth)
         .map(|(row, class)| {
             let answer = argmax(row);
-            (log_softmax(row, temperature)[answer].exp(), answer == *class)
+            (
+                log_softmax(row, temperature)[answer].exp(),
+                answer == *class,
+            )
         })
         .filter(|(confidence, _)| *confidence >= LEAST_THRESHOLD)
         .collect();
@@ -121,12 +140,19 @@ fn threshold(logits: &[Vec<f32>], truth: &[usize], temperature: f64) -> Option<f
         n_right += usize::from(*is_right);
         let n = i + 1;
         let is_last_of_equals = answers.get(n).is_none_or(|next| next.0 < *confidence);
-        if n >= LEAST_ACCEPTED && is_last_of_equals && n_right as f64 >= WANTED_PRECISION * n as f64 {
+        if n >= LEAST_ACCEPTED && is_last_of_equals && n_right as f64 >= WANTED_PRECISION * n as f64
+        {
             lowest = Some(*confidence);
         }
     }
     // When even the least confident of them may be accepted, nothing speaks against one half itself.
-    lowest.map(|value| if answers.last().is_some_and(|a| a.0 >= value) { LEAST_THRESHOLD } else { value })
+    lowest.map(|value| {
+        if answers.last().is_some_and(|a| a.0 >= value) {
+            LEAST_THRESHOLD
+        } else {
+            value
+        }
+    })
 }
 
 #[cfg(test)]
@@ -135,7 +161,9 @@ mod tests {
 
     /// Two classes; `margin` is how sure the head sounds, `n_wrong` of `n` answers are wrong.
     fn answers(n: usize, n_wrong: usize, margin: f32) -> (Vec<Vec<f32>>, Vec<usize>) {
-        (0..n).map(|i| (vec![margin, 0.0], usize::from(i < n_wrong))).unzip()
+        (0..n)
+            .map(|i| (vec![margin, 0.0], usize::from(i < n_wrong)))
+            .unzip()
     }
 
     #[test]
@@ -149,7 +177,12 @@ mod tests {
 
     #[test]
     fn the_temperature_is_where_the_loss_is_least() {
-        let logits = vec![vec![2.0, 0.5, -1.0], vec![0.1, 1.4, 0.3], vec![1.0, 1.5, 0.2], vec![0.0, 0.1, 3.0]];
+        let logits = vec![
+            vec![2.0, 0.5, -1.0],
+            vec![0.1, 1.4, 0.3],
+            vec![1.0, 1.5, 0.2],
+            vec![0.0, 0.1, 3.0],
+        ];
         let truth = vec![0, 1, 0, 2];
         let found = calibrate(&logits, &truth).temperature;
         let loss = |t: f64| nll(&logits, &truth, t, 1.0 / 6.0);

@@ -123,7 +123,10 @@ pub fn embed_all(
     let mut store = EmbeddingStore::open(request.cache_dir, &key)?;
     let photographs = request.dataset.photographs();
     let read = |photograph: usize| {
-        let bytes = request.dataset.read(&photographs[photograph]).map_err(|e| e.to_string())?;
+        let bytes = request
+            .dataset
+            .read(&photographs[photograph])
+            .map_err(|e| e.to_string())?;
         Ok(bytes.to_vec())
     };
     let pool = Pool {
@@ -139,7 +142,9 @@ pub fn embed_all(
     drop(first);
     let mut embeddings = pool.run(&mut store, progress)?;
     for rejected in &mut embeddings.rejected {
-        rejected.path.clone_from(&photographs[rejected.photograph].path);
+        rejected
+            .path
+            .clone_from(&photographs[rejected.photograph].path);
         progress.warn(&format!("{}: {}", rejected.path, rejected.reason));
     }
     embeddings.seconds = started.elapsed().as_secs_f64();
@@ -175,8 +180,11 @@ struct EngineEmbedder(ImageModel);
 impl Embedder for EngineEmbedder {
     fn embed(&mut self, pixels: &[u8]) -> Result<Vec<f32>, TrainingError> {
         let outputs = self.0.run(pixels, 1, &["embedding"])?;
-        outputs.get("embedding").map(|tensor| tensor.values.clone()).ok_or_else(|| {
-            TrainingError::Data("the backbone gave no output `embedding`".to_owned())
-        })
+        outputs
+            .get("embedding")
+            .map(|tensor| tensor.values.clone())
+            .ok_or_else(|| {
+                TrainingError::Data("the backbone gave no output `embedding`".to_owned())
+            })
     }
 }

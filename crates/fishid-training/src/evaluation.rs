@@ -69,12 +69,27 @@ impl Evaluation {
     /// # Panics
     /// When the slices of `input` differ in length: a mistake of the caller.
     pub fn compute(input: &EvaluationInput<'_>, bootstrap: &BootstrapOptions) -> Self {
-        assert_eq!(input.probabilities.len(), input.truth.len(), "one truth per photograph");
-        assert_eq!(input.groups.len(), input.truth.len(), "one group per photograph");
+        assert_eq!(
+            input.probabilities.len(),
+            input.truth.len(),
+            "one truth per photograph"
+        );
+        assert_eq!(
+            input.groups.len(),
+            input.truth.len(),
+            "one group per photograph"
+        );
         let (names, unknown_classes) = all_classes(input);
-        let index: BTreeMap<&str, usize> =
-            names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
-        let truth: Vec<usize> = input.truth.iter().map(|class| index[class.as_str()]).collect();
+        let index: BTreeMap<&str, usize> = names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| (name.as_str(), i))
+            .collect();
+        let truth: Vec<usize> = input
+            .truth
+            .iter()
+            .map(|class| index[class.as_str()])
+            .collect();
         let answers: Vec<usize> = input.probabilities.iter().map(|row| argmax(row)).collect();
         let n = truth.len();
         let counts = Counts::of(names.len(), &truth, &answers);
@@ -97,8 +112,15 @@ impl Evaluation {
             accuracy_ci95,
             macro_f1_ci95,
             unknown_classes,
-            per_class: names.iter().enumerate().map(|(i, c)| (c.clone(), counts.score(i))).collect(),
-            confusion_matrix: ConfusionMatrix { classes: names, counts: counts.matrix() },
+            per_class: names
+                .iter()
+                .enumerate()
+                .map(|(i, c)| (c.clone(), counts.score(i)))
+                .collect(),
+            confusion_matrix: ConfusionMatrix {
+                classes: names,
+                counts: counts.matrix(),
+            },
             reliability,
         }
     }
@@ -106,11 +128,18 @@ impl Evaluation {
 
 /// The model's classes in their order, then the unknown ones of the data, sorted; and the latter alone.
 fn all_classes(input: &EvaluationInput<'_>) -> (Vec<String>, Vec<String>) {
-    let mut unknown: Vec<String> =
-        input.truth.iter().filter(|class| !input.classes.contains(class)).cloned().collect();
+    let mut unknown: Vec<String> = input
+        .truth
+        .iter()
+        .filter(|class| !input.classes.contains(class))
+        .cloned()
+        .collect();
     unknown.sort();
     unknown.dedup();
-    (input.classes.iter().chain(&unknown).cloned().collect(), unknown)
+    (
+        input.classes.iter().chain(&unknown).cloned().collect(),
+        unknown,
+    )
 }
 
 /// Index of the largest value; the first of equals, as ONNX's and `NumPy`'s `ArgMax` do.
@@ -136,7 +165,11 @@ fn is_among_top(class: usize, row: &[f32], k: usize) -> bool {
 }
 
 pub(crate) fn share(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 #[cfg(test)]

@@ -92,24 +92,37 @@ pub struct FirstModel<'a> {
 /// of classes present, which no guessing that ignores the photograph exceeds.
 pub fn judge_first(model: &FirstModel<'_>) -> Verdict {
     let evaluation = model.evaluation;
-    let n_present = evaluation.per_class.values().filter(|score| score.n > 0).count();
+    let n_present = evaluation
+        .per_class
+        .values()
+        .filter(|score| score.n > 0)
+        .count();
     let chance = 1.0 / n_present.max(1) as f64;
     let [low, _] = evaluation.macro_f1_ci95;
     let (decision, reason) = if evaluation.n == 0 || n_present < 2 {
-        (Decision::NotComparable, format!(
-            "The test split has {} photographs of {n_present} classes: that measures nothing. Add photographs in more groups.",
-            evaluation.n
-        ))
+        (
+            Decision::NotComparable,
+            format!(
+                "The test split has {} photographs of {n_present} classes: that measures nothing. Add photographs in more groups.",
+                evaluation.n
+            ),
+        )
     } else if low > chance {
-        (Decision::Accept, format!(
-            "First model: macro-F1 {:.3}, at least {low:.3} with 95 % confidence, is above the chance level of {chance:.3}.",
-            evaluation.macro_f1
-        ))
+        (
+            Decision::Accept,
+            format!(
+                "First model: macro-F1 {:.3}, at least {low:.3} with 95 % confidence, is above the chance level of {chance:.3}.",
+                evaluation.macro_f1
+            ),
+        )
     } else {
-        (Decision::Reject, format!(
-            "First model: macro-F1 {:.3} could be as low as {low:.3}, which is not above the chance level of {chance:.3}. More photographs, in more groups, are needed.",
-            evaluation.macro_f1
-        ))
+        (
+            Decision::Reject,
+            format!(
+                "First model: macro-F1 {:.3} could be as low as {low:.3}, which is not above the chance level of {chance:.3}. More photographs, in more groups, are needed.",
+                evaluation.macro_f1
+            ),
+        )
     };
     Verdict {
         decision,
@@ -133,7 +146,12 @@ pub fn compare(request: &GateRequest<'_>) -> Verdict {
         .collect();
     let n_excluded = request.photographs.len() - kept.len();
     let classes = classes_of(&kept);
-    let index = |class: &str| classes.iter().position(|known| *known == class).unwrap_or(0);
+    let index = |class: &str| {
+        classes
+            .iter()
+            .position(|known| *known == class)
+            .unwrap_or(0)
+    };
     let truth: Vec<usize> = kept.iter().map(|p| index(&p.truth)).collect();
     let of_candidate: Vec<usize> = kept.iter().map(|p| index(&p.candidate)).collect();
     let of_champion: Vec<usize> = kept.iter().map(|p| index(&p.champion)).collect();
@@ -169,12 +187,28 @@ pub fn compare(request: &GateRequest<'_>) -> Verdict {
     );
     let (accuracy, macro_f1) = paired_differences(&candidate, &champion, &request.bootstrap);
     let scores = [
-        ("accuracy", a.accuracy(), b.accuracy(), percentile_interval(accuracy)),
-        ("macro-F1", a.macro_f1(), b.macro_f1(), percentile_interval(macro_f1)),
+        (
+            "accuracy",
+            a.accuracy(),
+            b.accuracy(),
+            percentile_interval(accuracy),
+        ),
+        (
+            "macro-F1",
+            a.macro_f1(),
+            b.macro_f1(),
+            percentile_interval(macro_f1),
+        ),
     ];
     let is_worse = scores.iter().any(|(.., [_, high])| *high < 0.0);
-    verdict.decision = if is_worse { Decision::Reject } else { Decision::Accept };
-    verdict.reasons.extend(scores.iter().map(|score| in_words(*score)));
+    verdict.decision = if is_worse {
+        Decision::Reject
+    } else {
+        Decision::Accept
+    };
+    verdict
+        .reasons
+        .extend(scores.iter().map(|score| in_words(*score)));
     verdict.accuracy_difference = Some(scores[0].1 - scores[0].2);
     verdict.accuracy_difference_ci95 = Some(scores[0].3);
     verdict.macro_f1_difference = Some(scores[1].1 - scores[1].2);

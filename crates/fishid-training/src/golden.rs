@@ -40,7 +40,11 @@ pub fn select_golden(candidates: &[GoldenCandidate], n_classes: usize) -> Vec<us
         is_new
     };
     let of_class: Vec<Vec<usize>> = (0..n_classes)
-        .map(|class| (0..candidates.len()).filter(|i| candidates[*i].class == class).collect())
+        .map(|class| {
+            (0..candidates.len())
+                .filter(|i| candidates[*i].class == class)
+                .collect()
+        })
         .collect();
     for places in &of_class {
         for place in places.iter().take(N_PER_CLASS) {
@@ -48,7 +52,12 @@ pub fn select_golden(candidates: &[GoldenCandidate], n_classes: usize) -> Vec<us
         }
     }
     let mut by_margin: Vec<usize> = (0..candidates.len()).collect();
-    by_margin.sort_by(|a, b| candidates[*a].margin.total_cmp(&candidates[*b].margin).then(a.cmp(b)));
+    by_margin.sort_by(|a, b| {
+        candidates[*a]
+            .margin
+            .total_cmp(&candidates[*b].margin)
+            .then(a.cmp(b))
+    });
     let mut n_near = 0;
     for place in by_margin {
         if n_near == N_NEAR_BOUNDARY {
@@ -88,10 +97,21 @@ pub(crate) fn golden_bytes(
         .collect()
 }
 
-fn encode_within(photo: &RgbPhoto, preprocessing: &Preprocessing, limit: u64) -> Result<Vec<u8>, TrainingError> {
+fn encode_within(
+    photo: &RgbPhoto,
+    preprocessing: &Preprocessing,
+    limit: u64,
+) -> Result<Vec<u8>, TrainingError> {
     let input_side = preprocessing.width.max(preprocessing.height);
     let mut smallest = Vec::new();
-    for (enlargement, quality) in [(1.25, 90), (1.25, 80), (1.1, 70), (1.0, 60), (0.75, 50), (0.5, 40)] {
+    for (enlargement, quality) in [
+        (1.25, 90),
+        (1.25, 80),
+        (1.1, 70),
+        (1.0, 60),
+        (0.75, 50),
+        (0.5, 40),
+    ] {
         let small = shrunk(photo, f64::from(input_side) * enlargement);
         smallest = encode_jpeg(&small, quality)
             .map_err(|error| TrainingError::Data(format!("a golden photograph: {error}")))?;
@@ -115,7 +135,13 @@ pub(crate) fn shrunk(photo: &RgbPhoto, side: f64) -> RgbPhoto {
     if (width, height) == (photo.width(), photo.height()) {
         return photo.clone();
     }
-    Preprocessing { width, height, fit: Fit::CenterCrop, filter: Filter::CatmullRom }.apply(photo)
+    Preprocessing {
+        width,
+        height,
+        fit: Fit::CenterCrop,
+        filter: Filter::CatmullRom,
+    }
+    .apply(photo)
 }
 
 #[cfg(test)]
@@ -146,7 +172,11 @@ mod tests {
         }
         let mut by_margin = all.clone();
         by_margin.sort_by(|a, b| a.margin.total_cmp(&b.margin));
-        assert!(by_margin[..8].iter().all(|near| chosen.contains(&near.photograph)));
+        assert!(
+            by_margin[..8]
+                .iter()
+                .all(|near| chosen.contains(&near.photograph))
+        );
     }
 
     #[test]
@@ -170,8 +200,12 @@ mod tests {
         };
         let pixels = (0..900 * 700 * 3).map(|_| noise()).collect();
         let photo = encode_png(&RgbPhoto::new(900, 700, pixels).unwrap()).unwrap();
-        let preprocessing =
-            Preprocessing { width: 380, height: 380, fit: Fit::Stretch, filter: Filter::CatmullRom };
+        let preprocessing = Preprocessing {
+            width: 380,
+            height: 380,
+            fit: Fit::Stretch,
+            filter: Filter::CatmullRom,
+        };
         let stored = golden_bytes(&vec![photo; 40], &preprocessing).unwrap();
         assert!(stored.iter().map(Vec::len).sum::<usize>() < 2_000_000);
         assert!(probe(&stored[0]).is_ok());

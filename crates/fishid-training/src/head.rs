@@ -125,10 +125,19 @@ pub fn fit(request: &FitRequest<'_>, progress: &mut dyn Progress) -> Result<Fitt
     request.recipe.validate()?;
     check_rows(request)?;
     let train = &request.train;
-    let folds = InnerFolds::new(train, request.n_classes, request.recipe.n_inner_folds, request.seed);
+    let folds = InnerFolds::new(
+        train,
+        request.n_classes,
+        request.recipe.n_inner_folds,
+        request.seed,
+    );
     let standardisation = Standardisation::of(train, request.recipe.least_deviation);
     let x = standardisation.apply(train);
-    let searched = if folds.can_choose() { search(request, &folds, &x, progress) } else { Searched::small(request) };
+    let searched = if folds.can_choose() {
+        search(request, &folds, &x, progress)
+    } else {
+        Searched::small(request)
+    };
     let chosen = searched.chosen.as_ref();
     let winner = match (request.recipe.final_head, chosen) {
         (FinalHead::FoldAverage, Some(chosen)) => chosen.clone(),
@@ -136,8 +145,18 @@ pub fn fit(request: &FitRequest<'_>, progress: &mut dyn Progress) -> Result<Fitt
     };
     let mut head = winner.mean_head(request.n_classes, train.dim);
     if let Some(shrinkage) = searched.lda_shrinkage {
-        let weights = search::class_balance(train.labels, request.n_classes, request.recipe.class_balance_exponent);
-        let companion = lda::discriminant(&x, train.labels, &weights, [request.n_classes, train.dim], shrinkage);
+        let weights = search::class_balance(
+            train.labels,
+            request.n_classes,
+            request.recipe.class_balance_exponent,
+        );
+        let companion = lda::discriminant(
+            &x,
+            train.labels,
+            &weights,
+            [request.n_classes, train.dim],
+            shrinkage,
+        );
         head = lda::averaged(&head, &companion, &x);
     }
     // Without validation rows a refit is judged by nothing; the curve on the inner folds says more than none.
@@ -169,7 +188,11 @@ impl Searched {
     fn small(request: &FitRequest<'_>) -> Self {
         let small = request.recipe.small_data;
         Self {
-            setting: Setting { learning_rate: small.learning_rate, weight_decay: small.weight_decay, dropout: 0.0 },
+            setting: Setting {
+                learning_rate: small.learning_rate,
+                weight_decay: small.weight_decay,
+                dropout: 0.0,
+            },
             stop_after: request.recipe.max_epochs,
             trials: Vec::new(),
             chosen: None,
@@ -178,7 +201,12 @@ impl Searched {
     }
 }
 
-fn search(request: &FitRequest<'_>, folds: &InnerFolds, x: &[f32], progress: &mut dyn Progress) -> Searched {
+fn search(
+    request: &FitRequest<'_>,
+    folds: &InnerFolds,
+    x: &[f32],
+    progress: &mut dyn Progress,
+) -> Searched {
     let mut outcomes = search::run(&RunPlan::search(request, folds), x, x, progress);
     let trials = outcomes.iter().map(Outcome::trial).collect();
     let chosen = outcomes.swap_remove(search::best(&outcomes));
@@ -200,7 +228,12 @@ fn refit(
 ) -> Outcome {
     let validation = request.validation.filter(|rows| !rows.is_empty());
     let judged = validation.map(|rows| standardisation.apply(&rows));
-    let plan = RunPlan::refit(request, searched.setting, searched.stop_after, validation.as_ref());
+    let plan = RunPlan::refit(
+        request,
+        searched.setting,
+        searched.stop_after,
+        validation.as_ref(),
+    );
     let mut outcomes = search::run(&plan, x, judged.as_deref().unwrap_or(x), progress);
     outcomes.swap_remove(0)
 }
@@ -215,13 +248,27 @@ fn check_rows(request: &FitRequest<'_>) -> Result<(), TrainingError> {
             && rows.dim == request.train.dim
             && rows.dim > 0;
         if !agrees {
-            return data(format!("{n} labels do not fit {} embedding values of width {}", rows.embeddings.len(), rows.dim));
+            return data(format!(
+                "{n} labels do not fit {} embedding values of width {}",
+                rows.embeddings.len(),
+                rows.dim
+            ));
         }
-        if let Some(label) = rows.labels.iter().find(|label| **label >= request.n_classes) {
-            return data(format!("label {label} is not below the number of classes, {}", request.n_classes));
+        if let Some(label) = rows
+            .labels
+            .iter()
+            .find(|label| **label >= request.n_classes)
+        {
+            return data(format!(
+                "label {label} is not below the number of classes, {}",
+                request.n_classes
+            ));
         }
         if let Some(row) = rows.embeddings.iter().position(|value| !value.is_finite()) {
-            return data(format!("embedding {} holds a value that is not a number", row / rows.dim));
+            return data(format!(
+                "embedding {} holds a value that is not a number",
+                row / rows.dim
+            ));
         }
     }
     let mut present: Vec<usize> = request.train.labels.to_vec();

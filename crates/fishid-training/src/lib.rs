@@ -40,9 +40,12 @@ pub use head::{
     softmax_rows,
 };
 pub use progress::{Progress, Silent};
-pub use recipe::{DEFAULT_FIT, FinalHead, LearningRateSchedule, Recipe, Setting, SmallData, ViewPlan};
+pub use recipe::{
+    DEFAULT_FIT, FinalHead, LearningRateSchedule, Recipe, Setting, SmallData, ViewPlan,
+};
 pub use report::{ReportInput, model_card, report_html};
 pub use splits::{PlannedPhotograph, SplitPlan, SplitRequest, plan_splits};
 pub use train::{
-    SplitScores, TrainOutcome, TrainRequest, TrainedHead, embed_plan, evaluate_split, fit_plan, plan, train,
+    SplitScores, TrainOutcome, TrainRequest, TrainedHead, embed_plan, evaluate_split, fit_plan,
+    plan, train,
 };

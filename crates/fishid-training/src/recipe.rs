@@ -119,7 +119,11 @@ impl Default for Recipe {
             ..Augmentation::default()
         };
         Self {
-            views: ViewPlan { mirror: true, n_augmented: 4, augmentation },
+            views: ViewPlan {
+                mirror: true,
+                n_augmented: 4,
+                augmentation,
+            },
             learning_rates: vec![1e-3, 3e-3, 1e-2],
             weight_decays: vec![0.01, 0.1, 1.0, 10.0],
             dropouts: vec![0.0, 0.3],
@@ -134,7 +138,11 @@ impl Default for Recipe {
             schedule: LearningRateSchedule::Cosine,
             final_head: FinalHead::Refit,
             lda_shrinkage: Some(0.3),
-            small_data: SmallData { learning_rate: 1e-3, weight_decay: 0.1, lda_shrinkage: 0.5 },
+            small_data: SmallData {
+                learning_rate: 1e-3,
+                weight_decay: 0.1,
+                lda_shrinkage: 0.5,
+            },
             least_deviation: 1e-3,
         }
     }
@@ -169,7 +177,11 @@ impl Recipe {
         for &dropout in &self.dropouts {
             for &learning_rate in &self.learning_rates {
                 for &weight_decay in &self.weight_decays {
-                    settings.push(Setting { learning_rate, weight_decay, dropout });
+                    settings.push(Setting {
+                        learning_rate,
+                        weight_decay,
+                        dropout,
+                    });
                 }
             }
         }
@@ -179,29 +191,59 @@ impl Recipe {
     /// Refuses values that cannot train.
     pub fn validate(&self) -> Result<(), TrainingError> {
         let refuse = |name, value: String, reason: &str| {
-            Err(TrainingError::Setting { name, value, reason: reason.to_owned() })
+            Err(TrainingError::Setting {
+                name,
+                value,
+                reason: reason.to_owned(),
+            })
         };
         if self.settings().is_empty() {
-            return refuse("learning_rates × weight_decays × dropouts", "none".into(), "each needs at least one value");
+            return refuse(
+                "learning_rates × weight_decays × dropouts",
+                "none".into(),
+                "each needs at least one value",
+            );
         }
         if let Some(bad) = self.dropouts.iter().find(|p| !(0.0..1.0).contains(*p)) {
             return refuse("dropouts", bad.to_string(), "from 0 to below 1");
         }
-        if let Some(bad) = self.learning_rates.iter().find(|rate| !(**rate > 0.0 && rate.is_finite())) {
+        if let Some(bad) = self
+            .learning_rates
+            .iter()
+            .find(|rate| !(**rate > 0.0 && rate.is_finite()))
+        {
             return refuse("learning_rates", bad.to_string(), "above 0");
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
-            return refuse("label_smoothing", self.label_smoothing.to_string(), "from 0 to below 1");
+            return refuse(
+                "label_smoothing",
+                self.label_smoothing.to_string(),
+                "from 0 to below 1",
+            );
         }
         if self.max_epochs == 0 || self.validate_every_epochs == 0 {
-            return refuse("max_epochs, validate_every_epochs", "0".into(), "at least 1");
+            return refuse(
+                "max_epochs, validate_every_epochs",
+                "0".into(),
+                "at least 1",
+            );
         }
-        let shrinkages = [self.lda_shrinkage.unwrap_or(1.0), self.small_data.lda_shrinkage];
-        if let Some(bad) = shrinkages.iter().find(|value| !(**value > 0.0 && **value <= 1.0)) {
+        let shrinkages = [
+            self.lda_shrinkage.unwrap_or(1.0),
+            self.small_data.lda_shrinkage,
+        ];
+        if let Some(bad) = shrinkages
+            .iter()
+            .find(|value| !(**value > 0.0 && **value <= 1.0))
+        {
             return refuse("lda_shrinkage", bad.to_string(), "above 0 and at most 1");
         }
         if self.n_inner_folds < 2 {
-            return refuse("n_inner_folds", self.n_inner_folds.to_string(), "at least 2");
+            return refuse(
+                "n_inner_folds",
+                self.n_inner_folds.to_string(),
+                "at least 2",
+            );
         }
         Ok(())
     }
@@ -228,8 +270,14 @@ mod tests {
 
     #[test]
     fn a_dropout_of_one_is_refused_by_name() {
-        let recipe = Recipe { dropouts: vec![0.0, 1.0], ..Recipe::default() };
+        let recipe = Recipe {
+            dropouts: vec![0.0, 1.0],
+            ..Recipe::default()
+        };
         let error = recipe.validate().map_err(|e| e.to_string());
-        assert_eq!(error, Err("dropouts = 1 is not acceptable: from 0 to below 1".to_owned()));
+        assert_eq!(
+            error,
+            Err("dropouts = 1 is not acceptable: from 0 to below 1".to_owned())
+        );
     }
 }

@@ -9,8 +9,8 @@ mod page;
 mod thumbnail;
 
 use fishid_bundle::Manifest;
-use minijinja::syntax::SyntaxConfig;
 use minijinja::Environment;
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 
 use self::page::Page;
@@ -38,18 +38,31 @@ pub struct ReportInput<'a> {
 /// The report as one self-contained HTML page.
 pub fn report_html(input: &ReportInput<'_>) -> Result<String, TrainingError> {
     let page = Page::new(input, thumbnail::worst_mistakes(input));
-    render("report.html", include_str!("../templates/report.html"), &page)
+    render(
+        "report.html",
+        include_str!("../templates/report.html"),
+        &page,
+    )
 }
 
 /// The model card as Markdown.
 pub fn model_card(input: &ReportInput<'_>) -> Result<String, TrainingError> {
     let page = Page::new(input, Vec::new());
-    render("model_card.md", include_str!("../templates/model_card.md"), &page)
+    render(
+        "model_card.md",
+        include_str!("../templates/model_card.md"),
+        &page,
+    )
 }
 
 fn render(name: &str, template: &str, page: &Page) -> Result<String, TrainingError> {
     let mut environment = Environment::new();
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
     environment.add_template(name, template)?;
     Ok(environment.get_template(name)?.render(Serde(page))?)
 }

@@ -23,11 +23,24 @@ pub(crate) struct SplitRows {
 impl SplitRows {
     /// All views of the split's photographs; `views_wanted` limits them (1 = the original only).
     /// Photographs of classes the model does not know are left out.
-    pub(crate) fn of(plan: &SplitPlan, embeddings: &Embeddings, split: Split, views_wanted: usize) -> Self {
-        let label_of: BTreeMap<&str, usize> =
-            plan.classes.iter().enumerate().map(|(i, class)| (class.as_str(), i)).collect();
-        let planned_as: BTreeMap<usize, usize> =
-            plan.photographs.iter().enumerate().map(|(i, planned)| (planned.photograph, i)).collect();
+    pub(crate) fn of(
+        plan: &SplitPlan,
+        embeddings: &Embeddings,
+        split: Split,
+        views_wanted: usize,
+    ) -> Self {
+        let label_of: BTreeMap<&str, usize> = plan
+            .classes
+            .iter()
+            .enumerate()
+            .map(|(i, class)| (class.as_str(), i))
+            .collect();
+        let planned_as: BTreeMap<usize, usize> = plan
+            .photographs
+            .iter()
+            .enumerate()
+            .map(|(i, planned)| (planned.photograph, i))
+            .collect();
         let mut rows = Self {
             dim: embeddings.dim,
             embeddings: Vec::new(),
@@ -37,9 +50,14 @@ impl SplitRows {
             planned: Vec::new(),
         };
         for embedded in &embeddings.photographs {
-            let Some(index) = planned_as.get(&embedded.photograph) else { continue };
+            let Some(index) = planned_as.get(&embedded.photograph) else {
+                continue;
+            };
             let planned = &plan.photographs[*index];
-            let Some(label) = label_of.get(planned.class.as_str()).filter(|_| planned.split == split) else {
+            let Some(label) = label_of
+                .get(planned.class.as_str())
+                .filter(|_| planned.split == split)
+            else {
                 continue;
             };
             for (view, embedding) in embedded.views.iter().take(views_wanted).enumerate() {

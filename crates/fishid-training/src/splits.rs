@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fishid_dataset::{Dataset, GroupedPhoto, Inspection, Ratios, Split, assign_splits_after, groups_of};
+use fishid_dataset::{
+    Dataset, GroupedPhoto, Inspection, Ratios, Split, assign_splits_after, groups_of,
+};
 use fishid_taxonomy::Catalogue;
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +59,9 @@ pub struct SplitPlan {
 impl SplitPlan {
     /// The photographs of one split.
     pub fn of(&self, split: Split) -> impl Iterator<Item = &PlannedPhotograph> {
-        self.photographs.iter().filter(move |photograph| photograph.split == split)
+        self.photographs
+            .iter()
+            .filter(move |photograph| photograph.split == split)
     }
 
     /// Group → split, as a bundle's manifest keeps it.
@@ -70,7 +74,9 @@ impl SplitPlan {
     pub fn counts(&self) -> BTreeMap<String, BTreeMap<String, usize>> {
         let mut counts: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
         for photograph in &self.photographs {
-            let of_split = counts.entry(photograph.split.as_str().to_owned()).or_default();
+            let of_split = counts
+                .entry(photograph.split.as_str().to_owned())
+                .or_default();
             *of_split.entry(photograph.class.clone()).or_default() += 1;
         }
         counts
@@ -88,11 +94,17 @@ pub fn plan_splits(request: &SplitRequest<'_>) -> Result<SplitPlan, TrainingErro
     let splits = if request.dataset.is_presplit() {
         presplit(request, &usable, &mut warnings)
     } else {
-        assign_splits_after(&usable, request.ratios, request.seed, request.earlier).into_iter().map(Some).collect()
+        assign_splits_after(&usable, request.ratios, request.seed, request.earlier)
+            .into_iter()
+            .map(Some)
+            .collect()
     };
     let photographs = request.dataset.photographs();
-    let index: BTreeMap<&str, usize> =
-        photographs.iter().enumerate().map(|(i, photograph)| (photograph.path.as_str(), i)).collect();
+    let index: BTreeMap<&str, usize> = photographs
+        .iter()
+        .enumerate()
+        .map(|(i, photograph)| (photograph.path.as_str(), i))
+        .collect();
     let photographs = usable
         .into_iter()
         .zip(splits)
@@ -107,23 +119,41 @@ pub fn plan_splits(request: &SplitRequest<'_>) -> Result<SplitPlan, TrainingErro
             })
         })
         .collect();
-    let digests: Vec<String> =
-        request.inspections.iter().map(|seen| seen.sha256.clone().unwrap_or_default()).collect();
+    let digests: Vec<String> = request
+        .inspections
+        .iter()
+        .map(|seen| seen.sha256.clone().unwrap_or_default())
+        .collect();
     let mut plan = SplitPlan {
         photographs,
         classes: Vec::new(),
         data_digest: request.dataset.digest(&digests),
         warnings,
     };
-    plan.classes = plan.of(Split::Train).map(|p| p.class.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+    plan.classes = plan
+        .of(Split::Train)
+        .map(|p| p.class.clone())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     check(&mut plan)?;
     Ok(plan)
 }
 
-fn usable(request: &SplitRequest<'_>, groups: &[String], warnings: &mut Vec<String>) -> Vec<GroupedPhoto> {
+fn usable(
+    request: &SplitRequest<'_>,
+    groups: &[String],
+    warnings: &mut Vec<String>,
+) -> Vec<GroupedPhoto> {
     let mut usable = Vec::new();
     let mut n_unreadable = 0;
-    for ((photograph, seen), group) in request.dataset.photographs().iter().zip(request.inspections).zip(groups) {
+    for ((photograph, seen), group) in request
+        .dataset
+        .photographs()
+        .iter()
+        .zip(request.inspections)
+        .zip(groups)
+    {
         if seen.is_readable() {
             usable.push(GroupedPhoto {
                 path: photograph.path.clone(),
@@ -148,11 +178,23 @@ fn presplit(
     usable: &[GroupedPhoto],
     warnings: &mut Vec<String>,
 ) -> Vec<Option<Split>> {
-    let by_path: BTreeMap<&str, Option<Split>> =
-        request.dataset.photographs().iter().map(|p| (p.path.as_str(), p.split)).collect();
-    let mut splits: Vec<Option<Split>> = usable.iter().map(|photo| by_path[photo.path.as_str()]).collect();
-    for (missing, ratios) in [(Split::Test, Ratios::new(90.0, 0.0, 10.0)), (Split::Val, Ratios::new(90.0, 10.0, 0.0))] {
-        if let Ok(ratios) = ratios && !splits.contains(&Some(missing)) {
+    let by_path: BTreeMap<&str, Option<Split>> = request
+        .dataset
+        .photographs()
+        .iter()
+        .map(|p| (p.path.as_str(), p.split))
+        .collect();
+    let mut splits: Vec<Option<Split>> = usable
+        .iter()
+        .map(|photo| by_path[photo.path.as_str()])
+        .collect();
+    for (missing, ratios) in [
+        (Split::Test, Ratios::new(90.0, 0.0, 10.0)),
+        (Split::Val, Ratios::new(90.0, 10.0, 0.0)),
+    ] {
+        if let Ok(ratios) = ratios
+            && !splits.contains(&Some(missing))
+        {
             carve(usable, &mut splits, ratios, request.seed);
             warnings.push(format!("there is no {missing}/ folder with photographs; a tenth of the groups of train/ is used for it"));
         }
@@ -186,7 +228,11 @@ fn carve(usable: &[GroupedPhoto], splits: &mut [Option<Split>], ratios: Ratios, 
         .filter(|(i, _)| splits[*i] == Some(Split::Train))
         .map(|(i, photo)| (i, photo.clone()))
         .unzip();
-    for (place, split) in places.into_iter().zip(assign_splits_after(&train, ratios, seed, &BTreeMap::new())) {
+    for (place, split) in
+        places
+            .into_iter()
+            .zip(assign_splits_after(&train, ratios, seed, &BTreeMap::new()))
+    {
         splits[place] = Some(split);
     }
 }
@@ -207,8 +253,12 @@ fn check(plan: &mut SplitPlan) -> Result<(), TrainingError> {
         plan.warnings.push("no species has photographs of three groups, so there is no validation split: the probabilities are not calibrated".to_owned());
     }
     let tested: BTreeSet<&str> = plan.of(Split::Test).map(|p| p.class.as_str()).collect();
-    let untested: Vec<&str> =
-        plan.classes.iter().map(String::as_str).filter(|class| !tested.contains(class)).collect();
+    let untested: Vec<&str> = plan
+        .classes
+        .iter()
+        .map(String::as_str)
+        .filter(|class| !tested.contains(class))
+        .collect();
     if !untested.is_empty() {
         let text = format!(
             "not tested, because all their photographs are of one group: {}",

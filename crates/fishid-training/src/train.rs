@@ -68,7 +68,10 @@ impl TrainRequest<'_> {
     }
 
     pub(crate) fn bootstrap(&self) -> BootstrapOptions {
-        BootstrapOptions { seed: self.seed, ..BootstrapOptions::default() }
+        BootstrapOptions {
+            seed: self.seed,
+            ..BootstrapOptions::default()
+        }
     }
 }
 
@@ -140,7 +143,15 @@ pub fn train(
         (score(Split::Val), score(Split::Test))
     });
     let assembled = clock.time("assemble", || {
-        assemble(request, &plan, &embeddings, &trained, [&validation, &test], out, progress)
+        assemble(
+            request,
+            &plan,
+            &embeddings,
+            &trained,
+            [&validation, &test],
+            out,
+            progress,
+        )
     })?;
     Ok(TrainOutcome {
         bundle: assembled.bundle,
@@ -163,13 +174,19 @@ fn refuse_taken(out: &Path) -> Result<(), TrainingError> {
         Err(_) => out.exists(),
     };
     if is_taken {
-        return Err(fishid_bundle::BundleError::TargetNotEmpty { path: out.to_owned() }.into());
+        return Err(fishid_bundle::BundleError::TargetNotEmpty {
+            path: out.to_owned(),
+        }
+        .into());
     }
     Ok(())
 }
 
 /// Looks at every photograph and plans the splits.
-pub fn plan(request: &TrainRequest<'_>, progress: &mut dyn Progress) -> Result<SplitPlan, TrainingError> {
+pub fn plan(
+    request: &TrainRequest<'_>,
+    progress: &mut dyn Progress,
+) -> Result<SplitPlan, TrainingError> {
     progress.started("check");
     let inspections = {
         let shared = std::sync::Mutex::new(&mut *progress);
@@ -219,7 +236,11 @@ pub fn embed_plan(
         .iter()
         .map(|planned| EmbedJob {
             photograph: planned.photograph,
-            views: if planned.split == Split::Train { of_train.clone() } else { vec![View::Original] },
+            views: if planned.split == Split::Train {
+                of_train.clone()
+            } else {
+                vec![View::Original]
+            },
         })
         .collect();
     let embeddings = embed_all(
@@ -235,10 +256,15 @@ pub fn embed_plan(
         },
         progress,
     )?;
-    let rate = embeddings.per_second().map_or(String::new(), |rate| format!(", {rate:.1} per second"));
+    let rate = embeddings
+        .per_second()
+        .map_or(String::new(), |rate| format!(", {rate:.1} per second"));
     progress.finished(
         "embed",
-        &format!("{} embeddings computed{rate}, {} were there already", embeddings.n_computed, embeddings.n_reused),
+        &format!(
+            "{} embeddings computed{rate}, {} were there already",
+            embeddings.n_computed, embeddings.n_reused
+        ),
     );
     Ok(embeddings)
 }
@@ -263,8 +289,15 @@ pub fn fit_plan(
         },
         progress,
     )?;
-    let calibrated = calibrate(&predict_logits(&fitted.head, &validation.embeddings), &validation.labels);
-    let best = fitted.trials.iter().map(|trial| trial.macro_f1).fold(0.0, f64::max);
+    let calibrated = calibrate(
+        &predict_logits(&fitted.head, &validation.embeddings),
+        &validation.labels,
+    );
+    let best = fitted
+        .trials
+        .iter()
+        .map(|trial| trial.macro_f1)
+        .fold(0.0, f64::max);
     progress.finished(
         "fit",
         &format!(
@@ -286,21 +319,40 @@ pub fn evaluate_split(
     trained: &TrainedHead,
     split: Split,
 ) -> SplitScores {
-    let originals: HashMap<usize, &Vec<f32>> =
-        embeddings.photographs.iter().map(|p| (p.photograph, &p.views[0])).collect();
-    let (mut planned, mut logits, mut truth, mut groups) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (i, photograph) in plan.photographs.iter().enumerate().filter(|(_, p)| p.split == split) {
-        let Some(embedding) = originals.get(&photograph.photograph) else { continue };
+    let originals: HashMap<usize, &Vec<f32>> = embeddings
+        .photographs
+        .iter()
+        .map(|p| (p.photograph, &p.views[0]))
+        .collect();
+    let (mut planned, mut logits, mut truth, mut groups) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (i, photograph) in plan
+        .photographs
+        .iter()
+        .enumerate()
+        .filter(|(_, p)| p.split == split)
+    {
+        let Some(embedding) = originals.get(&photograph.photograph) else {
+            continue;
+        };
         planned.push(i);
         logits.push(trained.fitted.head.logits(embedding));
         truth.push(photograph.class.clone());
         groups.push(photograph.group.clone());
     }
     let probabilities = softmax_rows(&logits, trained.calibrated.temperature);
-    let input =
-        EvaluationInput { probabilities: &probabilities, truth: &truth, groups: &groups, classes: &plan.classes };
+    let input = EvaluationInput {
+        probabilities: &probabilities,
+        truth: &truth,
+        groups: &groups,
+        classes: &plan.classes,
+    };
     let evaluation = Evaluation::compute(&input, &request.bootstrap());
-    SplitScores { evaluation, planned, probabilities }
+    SplitScores {
+        evaluation,
+        planned,
+        probabilities,
+    }
 }
 
 #[derive(Default)]
@@ -312,7 +364,8 @@ impl Clock {
     fn time<T>(&mut self, step: &str, work: impl FnOnce() -> T) -> T {
         let started = Instant::now();
         let result = work();
-        self.seconds.insert(step.to_owned(), started.elapsed().as_secs_f64());
+        self.seconds
+            .insert(step.to_owned(), started.elapsed().as_secs_f64());
         result
     }
 }

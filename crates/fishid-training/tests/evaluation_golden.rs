@@ -21,7 +21,10 @@ struct Case {
 
 #[track_caller]
 fn assert_near(name: &str, got: f64, wanted: f64) {
-    assert!((got - wanted).abs() < 1e-12, "{name}: {got} is not {wanted}");
+    assert!(
+        (got - wanted).abs() < 1e-12,
+        "{name}: {got} is not {wanted}"
+    );
 }
 
 fn check(case: &Case) {
@@ -36,7 +39,11 @@ fn check(case: &Case) {
         &BootstrapOptions::default(),
     );
     assert_near("accuracy", got.accuracy, case.accuracy);
-    assert_near("balanced_accuracy", got.balanced_accuracy, case.balanced_accuracy);
+    assert_near(
+        "balanced_accuracy",
+        got.balanced_accuracy,
+        case.balanced_accuracy,
+    );
     assert_near("macro_f1", got.macro_f1, case.macro_f1);
     assert_near("top_3_accuracy", got.top_3_accuracy, case.top_3_accuracy);
     assert_eq!(got.confusion_matrix.counts, case.confusion);

@@ -12,13 +12,18 @@ use fishid_engine::{EngineOptions, ImageModel};
 use fishid_image::{Fit, Limits, Preprocessing};
 use fishid_network::{BackboneFile, demonstration_backbone};
 use fishid_taxonomy::Catalogue;
-use fishid_training::{DEFAULT_FIT, Progress, Recipe, Silent, TrainOutcome, TrainRequest, ViewPlan, train};
+use fishid_training::{
+    DEFAULT_FIT, Progress, Recipe, Silent, TrainOutcome, TrainRequest, ViewPlan, train,
+};
 
 /// Less of everything, so that the test is about the way and not the quality.
 fn quick() -> Recipe {
     let default = Recipe::default();
     Recipe {
-        views: ViewPlan { n_augmented: 1, ..default.views },
+        views: ViewPlan {
+            n_augmented: 1,
+            ..default.views
+        },
         learning_rates: vec![3e-3],
         weight_decays: vec![0.1],
         ..default
@@ -35,7 +40,16 @@ impl Workshop {
     fn drawn(n_species: usize, per_class: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
-        synthesise(&SynthRequest { dir: data.clone(), n_species, per_class, seed: 3 }, &|_, _| {}).unwrap();
+        synthesise(
+            &SynthRequest {
+                dir: data.clone(),
+                n_species,
+                per_class,
+                seed: 3,
+            },
+            &|_, _| {},
+        )
+        .unwrap();
         let file = dir.path().join("backbone.onnx");
         demonstration_backbone(0, &file).unwrap();
         Self {
@@ -73,9 +87,15 @@ fn largest_golden_difference(bundle: &Bundle) -> f32 {
     let model = ImageModel::load(&bundle.model_path(), &EngineOptions::default()).unwrap();
     let mut largest = 0.0_f32;
     for golden in bundle.golden().unwrap() {
-        let photo = preprocessing.load(&golden.bytes, &Limits::default()).unwrap();
+        let photo = preprocessing
+            .load(&golden.bytes, &Limits::default())
+            .unwrap();
         let answer = model.run(photo.pixels(), 1, &["probabilities"]).unwrap();
-        for (got, wanted) in answer["probabilities"].values.iter().zip(&golden.probabilities) {
+        for (got, wanted) in answer["probabilities"]
+            .values
+            .iter()
+            .zip(&golden.probabilities)
+        {
             largest = largest.max((got - wanted).abs());
         }
     }
@@ -85,7 +105,10 @@ fn largest_golden_difference(bundle: &Bundle) -> f32 {
 fn splits_of(outcome: &TrainOutcome) -> BTreeMap<&str, BTreeSet<Split>> {
     let mut splits: BTreeMap<&str, BTreeSet<Split>> = BTreeMap::new();
     for photograph in &outcome.plan.photographs {
-        splits.entry(&photograph.group).or_default().insert(photograph.split);
+        splits
+            .entry(&photograph.group)
+            .or_default()
+            .insert(photograph.split);
     }
     splits
 }
@@ -115,14 +138,24 @@ fn drawn_fish_become_a_bundle_that_proves_itself() {
 
     let bundle = Bundle::open(workshop.dir.path().join("bundle")).unwrap();
     bundle.verify().unwrap();
-    assert!(outcome.onnx_difference < 1e-4, "{}", outcome.onnx_difference);
+    assert!(
+        outcome.onnx_difference < 1e-4,
+        "{}",
+        outcome.onnx_difference
+    );
     assert!(largest_golden_difference(&bundle) < 1e-5);
     assert_eq!(bundle.golden().unwrap().len(), 32);
     assert!(splits_of(&outcome).values().all(|splits| splits.len() == 1));
     assert!(outcome.test.accuracy > 0.5, "{:?}", outcome.test);
 
     let manifest = bundle.manifest();
-    assert!(manifest.demonstration.as_ref().unwrap().contains("drawn fish"));
+    assert!(
+        manifest
+            .demonstration
+            .as_ref()
+            .unwrap()
+            .contains("drawn fish")
+    );
     assert_eq!(manifest.data.origin, "synthetic");
     assert_eq!(manifest.splits.len(), splits_of(&outcome).len());
     assert!(manifest.evaluation.contains_key("test") && manifest.evaluation.contains_key("val"));
@@ -136,10 +169,23 @@ fn drawn_fish_become_a_bundle_that_proves_itself() {
 fn check_report(bundle: &Path) {
     let report = std::fs::read_to_string(bundle.join("report.html")).unwrap();
     for loads in ["src=\"http", "href=", "url(", "@import", "<script", "<link"] {
-        assert!(!report.contains(loads), "the report loads something: {loads}");
+        assert!(
+            !report.contains(loads),
+            "the report loads something: {loads}"
+        );
     }
-    for shown in ["Demonstration model", "Confusion matrix", "Лещ", "bream", "<svg", "95 %"] {
-        assert!(report.to_lowercase().contains(&shown.to_lowercase()), "{shown} is not in the report");
+    for shown in [
+        "Demonstration model",
+        "Confusion matrix",
+        "Лещ",
+        "bream",
+        "<svg",
+        "95 %",
+    ] {
+        assert!(
+            report.to_lowercase().contains(&shown.to_lowercase()),
+            "{shown} is not in the report"
+        );
     }
     assert!(!report.contains("{{") && !report.contains("{%"));
     let card = std::fs::read_to_string(bundle.join("model_card.md")).unwrap();
@@ -153,7 +199,10 @@ fn the_same_seed_gives_the_same_bundle_and_computes_no_embedding_twice() {
     let second = workshop.train("second", &quick(), &mut Silent);
     assert!(first.n_embeddings.0 > 0);
     assert_eq!(second.n_embeddings.0, 0);
-    assert_eq!(first.bundle.bundle_digest().unwrap(), second.bundle.bundle_digest().unwrap());
+    assert_eq!(
+        first.bundle.bundle_digest().unwrap(),
+        second.bundle.bundle_digest().unwrap()
+    );
 }
 
 #[test]
@@ -180,7 +229,10 @@ fn a_taken_output_folder_is_refused_before_the_work_is_lost_on_it() {
     let error = train(&request, &out, &mut Silent).unwrap_err().to_string();
     assert!(error.contains("taken"), "{error}");
     assert!(!workshop.dir.path().join("embeddings").exists());
-    assert_eq!(std::fs::read_to_string(out.join("thesis.txt")).unwrap(), "mine");
+    assert_eq!(
+        std::fs::read_to_string(out.join("thesis.txt")).unwrap(),
+        "mine"
+    );
 }
 
 #[test]
@@ -192,15 +244,29 @@ fn real_photographs_and_a_real_backbone_beat_chance_by_far() {
     let data = Path::new(&data);
     let dir = tempfile::tempdir().unwrap();
     let workshop = Workshop {
-        dataset: Dataset::open(data.join("fishcam").to_str().unwrap(), &OpenOptions::default()).unwrap(),
+        dataset: Dataset::open(
+            data.join("fishcam").to_str().unwrap(),
+            &OpenOptions::default(),
+        )
+        .unwrap(),
         backbone: BackboneFile::open(&data.join("backbones/mobilenet_v2_imagenet.onnx")).unwrap(),
         dir,
     };
-    let recipe = Recipe { views: ViewPlan { n_augmented: 0, ..quick().views }, ..quick() };
+    let recipe = Recipe {
+        views: ViewPlan {
+            n_augmented: 0,
+            ..quick().views
+        },
+        ..quick()
+    };
     let outcome = workshop.train("bundle", &recipe, &mut Silent);
     assert!(outcome.bundle.manifest().demonstration.is_none());
     // Eleven fish are tested on, so the interval is wide; seven species by chance are 0.14.
-    assert!(outcome.test.accuracy > 0.45 && outcome.test.accuracy_ci95[0] > 0.2, "{:?}", outcome.test);
+    assert!(
+        outcome.test.accuracy > 0.45 && outcome.test.accuracy_ci95[0] > 0.2,
+        "{:?}",
+        outcome.test
+    );
     assert!(splits_of(&outcome).values().all(|splits| splits.len() == 1));
     assert!(largest_golden_difference(&outcome.bundle) < 1e-5);
 }

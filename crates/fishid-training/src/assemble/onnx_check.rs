@@ -32,11 +32,16 @@ pub(super) fn largest_difference(
     model_onnx: &[u8],
     progress: &mut dyn Progress,
 ) -> Result<f32, TrainingError> {
-    let originals: HashMap<usize, &Vec<f32>> =
-        embeddings.photographs.iter().map(|p| (p.photograph, &p.views[0])).collect();
+    let originals: HashMap<usize, &Vec<f32>> = embeddings
+        .photographs
+        .iter()
+        .map(|p| (p.photograph, &p.views[0]))
+        .collect();
     let of_split = |split: Split| -> Vec<usize> {
         let all = plan.photographs.iter().enumerate();
-        all.filter(|(_, p)| p.split == split && originals.contains_key(&p.photograph)).map(|(i, _)| i).collect()
+        all.filter(|(_, p)| p.split == split && originals.contains_key(&p.photograph))
+            .map(|(i, _)| i)
+            .collect()
     };
     let mut checked = of_split(Split::Val);
     if checked.is_empty() {
@@ -50,12 +55,17 @@ pub(super) fn largest_difference(
         let bytes = request.dataset.read(&photographs[photograph])?;
         let photo = preprocessing
             .load(&bytes, &Limits::default())
-            .map_err(|error| TrainingError::Data(format!("{}: {error}", photographs[photograph].path)))?;
+            .map_err(|error| {
+                TrainingError::Data(format!("{}: {error}", photographs[photograph].path))
+            })?;
         let answer = model.run(photo.pixels(), 1, &["probabilities"])?;
         let logits = trained.fitted.head.logits(originals[&photograph]);
         let expected = softmax_rows(&[logits], trained.calibrated.temperature);
         let differences = answer["probabilities"].values.iter().zip(&expected[0]);
-        Ok((differences.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max), planned))
+        Ok((
+            differences.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max),
+            planned,
+        ))
     };
     let next = AtomicUsize::new(0);
     let worst = Mutex::new(Ok((0.0, 0)));
@@ -66,7 +76,9 @@ pub(super) fn largest_difference(
                 let mut own: Seen = (0.0, 0);
                 loop {
                     let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(planned) = checked.get(i) else { return Ok(own) };
+                    let Some(planned) = checked.get(i) else {
+                        return Ok(own);
+                    };
                     let seen = one(&model, *planned)?;
                     // NaN must not pass for a small difference.
                     if seen.0.is_nan() || seen.0 > own.0 {
@@ -83,11 +95,17 @@ pub(super) fn largest_difference(
             scope.spawn(work);
         }
     });
-    let (difference, planned) = worst.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)?;
+    let (difference, planned) = worst
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)?;
     progress.advanced(checked.len(), checked.len(), None);
     if difference.is_nan() || difference > TOLERANCE {
         let path = plan.photographs[planned].path.clone();
-        return Err(TrainingError::NotTheSameModel { difference, limit: TOLERANCE, path });
+        return Err(TrainingError::NotTheSameModel {
+            difference,
+            limit: TOLERANCE,
+            path,
+        });
     }
     Ok(difference)
 }

@@ -17,8 +17,12 @@ pub struct StoreKey {
 impl StoreKey {
     /// Name of the folder: 16 hexadecimal digits of the SHA-256 of the three digests.
     pub fn folder(&self) -> String {
-        let lines =
-            [&*self.backbone_digest, &*self.preprocessing_digest, &*self.engine_digest].join("\n");
+        let lines = [
+            &*self.backbone_digest,
+            &*self.preprocessing_digest,
+            &*self.engine_digest,
+        ]
+        .join("\n");
         hex::encode(&Sha256::digest(lines.as_bytes())[..8])
     }
 }

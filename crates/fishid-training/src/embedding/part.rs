@@ -32,7 +32,9 @@ fn checksum(photo_digest: &str, view: &str, embedding: &[f32]) -> u64 {
         hash.update(value.to_le_bytes());
     }
     let digest = hash.finalize();
-    digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    digest[..8]
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// A name from the content, so that writing the same rows twice leaves one file.
@@ -46,36 +48,58 @@ pub(super) fn name(rows: &[Row]) -> String {
 
 /// Writes all rows; all embeddings have the same width.
 pub(super) fn write(path: &Path, rows: &[Row]) -> Result<(), TrainingError> {
-    let failed = |reason: String| TrainingError::Store { path: path.to_owned(), reason };
+    let failed = |reason: String| TrainingError::Store {
+        path: path.to_owned(),
+        reason,
+    };
     let batch = to_batch(rows).map_err(|e| failed(e.to_string()))?;
     let temporary = path.with_extension(format!("writing-{}", std::process::id()));
-    let file = File::create(&temporary).map_err(TrainingError::file("cannot create", &temporary))?;
+    let file =
+        File::create(&temporary).map_err(TrainingError::file("cannot create", &temporary))?;
     let mut writer =
         ArrowWriter::try_new(file, batch.schema(), None).map_err(|e| failed(e.to_string()))?;
     writer.write(&batch).map_err(|e| failed(e.to_string()))?;
     let file = writer.into_inner().map_err(|e| failed(e.to_string()))?;
-    file.sync_all().map_err(TrainingError::file("cannot write", &temporary))?;
+    file.sync_all()
+        .map_err(TrainingError::file("cannot write", &temporary))?;
     fs::rename(&temporary, path).map_err(TrainingError::file("cannot rename", &temporary))
 }
 
 fn to_batch(rows: &[Row]) -> Result<RecordBatch, arrow_schema::ArrowError> {
     let width = rows.first().map_or(0, |row| row.embedding.len()) as i32;
-    let values: Float32Array = rows.iter().flat_map(|row| row.embedding.iter().copied()).collect();
+    let values: Float32Array = rows
+        .iter()
+        .flat_map(|row| row.embedding.iter().copied())
+        .collect();
     let item = Arc::new(Field::new("item", DataType::Float32, false));
     let schema = Schema::new(vec![
         Field::new("photo_digest", DataType::Utf8, false),
         Field::new("view", DataType::Utf8, false),
-        Field::new("embedding", DataType::FixedSizeList(Arc::clone(&item), width), false),
+        Field::new(
+            "embedding",
+            DataType::FixedSizeList(Arc::clone(&item), width),
+            false,
+        ),
         Field::new("checksum", DataType::UInt64, false),
     ]);
-    let digests: StringArray = rows.iter().map(|row| Some(row.photo_digest.as_str())).collect();
+    let digests: StringArray = rows
+        .iter()
+        .map(|row| Some(row.photo_digest.as_str()))
+        .collect();
     let views: StringArray = rows.iter().map(|row| Some(row.view.as_str())).collect();
-    let checksums: UInt64Array =
-        rows.iter().map(|row| checksum(&row.photo_digest, &row.view, &row.embedding)).collect();
+    let checksums: UInt64Array = rows
+        .iter()
+        .map(|row| checksum(&row.photo_digest, &row.view, &row.embedding))
+        .collect();
     let embeddings = FixedSizeListArray::try_new(item, width, Arc::new(values), None)?;
     RecordBatch::try_new(
         Arc::new(schema),
-        vec![Arc::new(digests), Arc::new(views), Arc::new(embeddings), Arc::new(checksums)],
+        vec![
+            Arc::new(digests),
+            Arc::new(views),
+            Arc::new(embeddings),
+            Arc::new(checksums),
+        ],
     )
 }
 
@@ -97,16 +121,29 @@ fn from_batch(
     is_wanted: &impl Fn(&str) -> bool,
     rows: &mut Vec<Row>,
 ) -> Result<(), String> {
-    let column = |name: &str| batch.column_by_name(name).ok_or(format!("no column {name}"));
+    let column = |name: &str| {
+        batch
+            .column_by_name(name)
+            .ok_or(format!("no column {name}"))
+    };
     let wrong = |name: &str| format!("column {name} has an unexpected type");
-    let digests = column("photo_digest")?.as_string_opt::<i32>().ok_or(wrong("photo_digest"))?;
-    let views = column("view")?.as_string_opt::<i32>().ok_or(wrong("view"))?;
-    let embeddings = column("embedding")?.as_fixed_size_list_opt().ok_or(wrong("embedding"))?;
-    let checksums =
-        column("checksum")?.as_primitive_opt::<UInt64Type>().ok_or(wrong("checksum"))?;
+    let digests = column("photo_digest")?
+        .as_string_opt::<i32>()
+        .ok_or(wrong("photo_digest"))?;
+    let views = column("view")?
+        .as_string_opt::<i32>()
+        .ok_or(wrong("view"))?;
+    let embeddings = column("embedding")?
+        .as_fixed_size_list_opt()
+        .ok_or(wrong("embedding"))?;
+    let checksums = column("checksum")?
+        .as_primitive_opt::<UInt64Type>()
+        .ok_or(wrong("checksum"))?;
     for i in (0..batch.num_rows()).filter(|i| is_wanted(views.value(*i))) {
         let item = embeddings.value(i);
-        let values = item.as_primitive_opt::<Float32Type>().ok_or(wrong("embedding"))?;
+        let values = item
+            .as_primitive_opt::<Float32Type>()
+            .ok_or(wrong("embedding"))?;
         let row = Row {
             photo_digest: digests.value(i).to_owned(),
             view: views.value(i).to_owned(),

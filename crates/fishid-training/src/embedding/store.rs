@@ -27,9 +27,14 @@ impl EmbeddingStore {
         let description = dir.join("key.json");
         if !description.exists() {
             let text = serde_json::to_vec_pretty(key).expect("three strings are JSON");
-            fs::write(&description, text).map_err(TrainingError::file("cannot write", &description))?;
+            fs::write(&description, text)
+                .map_err(TrainingError::file("cannot write", &description))?;
         }
-        Ok(Self { dir, pending: Vec::new(), damaged: Vec::new() })
+        Ok(Self {
+            dir,
+            pending: Vec::new(),
+            damaged: Vec::new(),
+        })
     }
 
     /// The embeddings that are there among those `wanted`, by photograph digest. A part file that cannot be read is
@@ -42,11 +47,15 @@ impl EmbeddingStore {
         for path in self.parts()? {
             match part::read(&path, |view| wanted_views.contains(view)) {
                 Ok(rows) => {
-                    found.extend(rows.into_iter().map(|row| ((row.photo_digest, row.view), row.embedding)));
+                    found.extend(
+                        rows.into_iter()
+                            .map(|row| ((row.photo_digest, row.view), row.embedding)),
+                    );
                 }
                 Err(reason) => {
                     let aside = path.with_extension("parquet.damaged");
-                    fs::rename(&path, &aside).map_err(TrainingError::file("cannot rename", &path))?;
+                    fs::rename(&path, &aside)
+                        .map_err(TrainingError::file("cannot rename", &path))?;
                     self.damaged.push(format!(
                         "{} is damaged ({reason}); it was set aside and its embeddings are computed again",
                         path.display()
@@ -76,18 +85,24 @@ impl EmbeddingStore {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let path = self.dir.join(format!("part-{}.parquet", part::name(&self.pending)));
+        let path = self
+            .dir
+            .join(format!("part-{}.parquet", part::name(&self.pending)));
         part::write(&path, &self.pending)?;
         self.pending.clear();
         Ok(())
     }
 
     fn parts(&self) -> Result<Vec<PathBuf>, TrainingError> {
-        let entries = fs::read_dir(&self.dir).map_err(TrainingError::file("cannot list", &self.dir))?;
+        let entries =
+            fs::read_dir(&self.dir).map_err(TrainingError::file("cannot list", &self.dir))?;
         let mut parts: Vec<PathBuf> = entries
             .filter_map(Result::ok)
             .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "parquet"))
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "parquet")
+            })
             .collect();
         parts.sort();
         Ok(parts)

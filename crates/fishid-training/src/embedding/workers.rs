@@ -26,7 +26,8 @@ pub(super) trait Embedder {
 }
 
 /// Makes one embedder per worker.
-pub(super) type MakeEmbedder<'a> = dyn Fn() -> Result<Box<dyn Embedder + 'a>, TrainingError> + Sync + 'a;
+pub(super) type MakeEmbedder<'a> =
+    dyn Fn() -> Result<Box<dyn Embedder + 'a>, TrainingError> + Sync + 'a;
 
 /// The pool and all it shares.
 pub(super) struct Pool<'a> {
@@ -46,8 +47,15 @@ type Known = HashMap<(String, String), Vec<f32>>;
 type NamedView = (String, Vec<f32>, bool);
 
 enum Answer {
-    Embedded { job: usize, digest: String, views: Vec<NamedView> },
-    Rejected { job: usize, reason: String },
+    Embedded {
+        job: usize,
+        digest: String,
+        views: Vec<NamedView>,
+    },
+    Rejected {
+        job: usize,
+        reason: String,
+    },
     Failed(TrainingError),
 }
 
@@ -58,8 +66,11 @@ impl Pool<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Embeddings, TrainingError> {
         let name = |view: &View| view.key(self.seed, self.augmentation);
-        let wanted: HashSet<String> =
-            self.jobs.iter().flat_map(|job| job.views.iter().map(&name)).collect();
+        let wanted: HashSet<String> = self
+            .jobs
+            .iter()
+            .flat_map(|job| job.views.iter().map(&name))
+            .collect();
         let known = store.load(&wanted)?;
         for text in store.damaged() {
             progress.warn(text);
@@ -70,9 +81,13 @@ impl Pool<'_> {
             for i in 0..self.n_threads.max(1) {
                 let sender = sender.clone();
                 let work = || self.work(&known, &name, &next, &is_stopped, sender);
-                thread::Builder::new().name(format!("embed-{i}")).spawn_scoped(scope, work).map_err(
-                    TrainingError::file("cannot start a thread for", "embedding"),
-                )?;
+                thread::Builder::new()
+                    .name(format!("embed-{i}"))
+                    .spawn_scoped(scope, work)
+                    .map_err(TrainingError::file(
+                        "cannot start a thread for",
+                        "embedding",
+                    ))?;
             }
             drop(sender);
             let gathered = self.gather(&receiver, store, progress);
@@ -100,7 +115,10 @@ impl Pool<'_> {
             if job >= self.jobs.len() {
                 break;
             }
-            if sender.send(self.embed(job, known, name, embedder.as_mut())).is_err() {
+            if sender
+                .send(self.embed(job, known, name, embedder.as_mut()))
+                .is_err()
+            {
                 break;
             }
         }
@@ -131,11 +149,17 @@ impl Pool<'_> {
                 Some(decoded) => decoded,
                 None => match self.preprocessing.decode(&bytes, &self.limits) {
                     Ok(decoded) => decoded,
-                    Err(error) => return Answer::Rejected { job, reason: error.to_string() },
+                    Err(error) => {
+                        return Answer::Rejected {
+                            job,
+                            reason: error.to_string(),
+                        };
+                    }
                 },
             };
             let pixels =
-                self.augmentation.render(&decoded, *view, self.seed, &digest, self.preprocessing);
+                self.augmentation
+                    .render(&decoded, *view, self.seed, &digest, self.preprocessing);
             photo = Some(decoded);
             match embedder.embed(pixels.pixels()) {
                 Ok(embedding) => views.push((key.1, embedding, true)),
@@ -170,13 +194,24 @@ impl Pool<'_> {
                             });
                         }
                     }
-                    let views = views.into_iter().map(|(_, embedding, _)| embedding).collect();
+                    let views = views
+                        .into_iter()
+                        .map(|(_, embedding, _)| embedding)
+                        .collect();
                     let photograph = self.jobs[job].photograph;
-                    gathered[job] = Some(EmbeddedPhotograph { photograph, digest, views });
+                    gathered[job] = Some(EmbeddedPhotograph {
+                        photograph,
+                        digest,
+                        views,
+                    });
                 }
                 Answer::Rejected { job, reason } => {
                     let photograph = self.jobs[job].photograph;
-                    rejected.push(RejectedPhotograph { photograph, path: String::new(), reason });
+                    rejected.push(RejectedPhotograph {
+                        photograph,
+                        path: String::new(),
+                        reason,
+                    });
                 }
                 Answer::Failed(error) => {
                     store.flush()?;
@@ -192,8 +227,20 @@ impl Pool<'_> {
         store.flush()?;
         rejected.sort_by_key(|photograph| photograph.photograph);
         let photographs: Vec<EmbeddedPhotograph> = gathered.into_iter().flatten().collect();
-        let dim = photographs.iter().flat_map(|p| &p.views).map(Vec::len).next().unwrap_or(0);
-        Ok(Embeddings { dim, photographs, rejected, n_computed, n_reused, seconds: 0.0 })
+        let dim = photographs
+            .iter()
+            .flat_map(|p| &p.views)
+            .map(Vec::len)
+            .next()
+            .unwrap_or(0);
+        Ok(Embeddings {
+            dim,
+            photographs,
+            rejected,
+            n_computed,
+            n_reused,
+            seconds: 0.0,
+        })
     }
 }
 

@@ -21,7 +21,10 @@ pub struct BootstrapOptions {
 
 impl Default for BootstrapOptions {
     fn default() -> Self {
-        Self { n_resamples: 1000, seed: 0 }
+        Self {
+            n_resamples: 1000,
+            seed: 0,
+        }
     }
 }
 
@@ -34,14 +37,27 @@ pub(crate) struct GroupedCounts {
 
 impl GroupedCounts {
     /// Groups are kept in the order of their names, so two models on the same photographs align.
-    pub(crate) fn new(n_classes: usize, groups: &[String], truth: &[usize], answers: &[usize]) -> Self {
+    pub(crate) fn new(
+        n_classes: usize,
+        groups: &[String],
+        truth: &[usize],
+        answers: &[usize],
+    ) -> Self {
         let mut cells: BTreeMap<&str, BTreeMap<(usize, usize), usize>> = BTreeMap::new();
         for ((group, class), answer) in groups.iter().zip(truth).zip(answers) {
-            *cells.entry(group).or_default().entry((*class, *answer)).or_default() += 1;
+            *cells
+                .entry(group)
+                .or_default()
+                .entry((*class, *answer))
+                .or_default() += 1;
         }
         let groups = cells
             .into_values()
-            .map(|cell| cell.into_iter().map(|((class, answer), n)| (class, answer, n)).collect())
+            .map(|cell| {
+                cell.into_iter()
+                    .map(|((class, answer), n)| (class, answer, n))
+                    .collect()
+            })
             .collect();
         Self { n_classes, groups }
     }
@@ -88,7 +104,11 @@ pub(crate) fn paired_differences(
 }
 
 /// 95 % interval of the mean of `values`, drawing whole groups.
-pub fn bootstrap_interval(values: &[f64], groups: &[String], options: &BootstrapOptions) -> [f64; 2] {
+pub fn bootstrap_interval(
+    values: &[f64],
+    groups: &[String],
+    options: &BootstrapOptions,
+) -> [f64; 2] {
     let mut by_group: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
     for (value, group) in values.iter().zip(groups) {
         let entry = by_group.entry(group).or_default();
@@ -109,9 +129,16 @@ pub fn bootstrap_interval(values: &[f64], groups: &[String], options: &Bootstrap
 
 fn draws(n_groups: usize, options: &BootstrapOptions) -> impl Iterator<Item = Vec<usize>> + use<> {
     let mut rng = random::stream(options.seed, "bootstrap");
-    let n_resamples = if n_groups == 0 { 0 } else { options.n_resamples };
-    (0..n_resamples)
-        .map(move |_| (0..n_groups).map(|_| rng.random_range(0..n_groups)).collect())
+    let n_resamples = if n_groups == 0 {
+        0
+    } else {
+        options.n_resamples
+    };
+    (0..n_resamples).map(move |_| {
+        (0..n_groups)
+            .map(|_| rng.random_range(0..n_groups))
+            .collect()
+    })
 }
 
 /// The 2.5th and 97.5th percentile, linearly interpolated; [0, 1] for no values at all.

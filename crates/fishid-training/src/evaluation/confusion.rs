@@ -35,7 +35,10 @@ pub(crate) struct Counts {
 
 impl Counts {
     pub(crate) fn empty(n_classes: usize) -> Self {
-        Self { n_classes, cells: vec![0; n_classes * n_classes] }
+        Self {
+            n_classes,
+            cells: vec![0; n_classes * n_classes],
+        }
     }
 
     pub(crate) fn of(n_classes: usize, truth: &[usize], answers: &[usize]) -> Self {
@@ -55,7 +58,9 @@ impl Counts {
     }
 
     fn of_class(&self, class: usize) -> usize {
-        self.cells[class * self.n_classes..(class + 1) * self.n_classes].iter().sum()
+        self.cells[class * self.n_classes..(class + 1) * self.n_classes]
+            .iter()
+            .sum()
     }
 
     fn answered(&self, class: usize) -> usize {
@@ -68,7 +73,11 @@ impl Counts {
     }
 
     pub(crate) fn score(&self, class: usize) -> ClassScore {
-        let (right, n, answered) = (self.right(class), self.of_class(class), self.answered(class));
+        let (right, n, answered) = (
+            self.right(class),
+            self.of_class(class),
+            self.answered(class),
+        );
         ClassScore {
             precision: share(right, answered),
             recall: share(right, n),
@@ -91,10 +100,17 @@ impl Counts {
             .filter(|score| score.n > 0)
             .map(|score| value(&score))
             .collect();
-        if scores.is_empty() { 0.0 } else { scores.iter().sum::<f64>() / scores.len() as f64 }
+        if scores.is_empty() {
+            0.0
+        } else {
+            scores.iter().sum::<f64>() / scores.len() as f64
+        }
     }
 
     pub(crate) fn matrix(&self) -> Vec<Vec<usize>> {
-        self.cells.chunks(self.n_classes.max(1)).map(<[usize]>::to_vec).collect()
+        self.cells
+            .chunks(self.n_classes.max(1))
+            .map(<[usize]>::to_vec)
+            .collect()
     }
 }

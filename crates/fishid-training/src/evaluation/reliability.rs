@@ -43,7 +43,11 @@ pub(super) fn bins(
             low: bin as f64 / N_BINS as f64,
             high: (bin + 1) as f64 / N_BINS as f64,
             n: n[bin],
-            confidence: if n[bin] == 0 { 0.0 } else { confidence[bin] / n[bin] as f64 },
+            confidence: if n[bin] == 0 {
+                0.0
+            } else {
+                confidence[bin] / n[bin] as f64
+            },
             accuracy: share(right[bin], n[bin]),
         })
         .collect()
@@ -51,5 +55,7 @@ pub(super) fn bins(
 
 pub(super) fn expected_calibration_error(bins: &[ReliabilityBin]) -> f64 {
     let n: usize = bins.iter().map(|bin| bin.n).sum();
-    bins.iter().map(|bin| share(bin.n, n) * (bin.confidence - bin.accuracy).abs()).sum()
+    bins.iter()
+        .map(|bin| share(bin.n, n) * (bin.confidence - bin.accuracy).abs())
+        .sum()
 }

@@ -28,7 +28,12 @@ fn assert_near(got: f64, wanted: f64) {
 fn the_numbers_are_those_computed_by_hand() {
     // Answers a, a, b, c for a, b, b, c: class a 1 of 1 (precision 1/2), b 1 of 2, c 1 of 1.
     let got = check(
-        &[[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.3, 0.6]],
+        &[
+            [0.8, 0.1, 0.1],
+            [0.6, 0.3, 0.1],
+            [0.2, 0.7, 0.1],
+            [0.1, 0.3, 0.6],
+        ],
         &["a", "b", "b", "c"],
         &["1", "2", "3", "4"],
     );
@@ -36,7 +41,10 @@ fn the_numbers_are_those_computed_by_hand() {
     assert_near(got.balanced_accuracy, (1.0 + 0.5 + 1.0) / 3.0);
     assert_near(got.macro_f1, (2.0 / 3.0 + 2.0 / 3.0 + 1.0) / 3.0);
     assert_near(got.top_3_accuracy, 1.0);
-    assert_eq!(got.confusion_matrix.counts, vec![vec![1, 0, 0], vec![1, 1, 0], vec![0, 0, 1]]);
+    assert_eq!(
+        got.confusion_matrix.counts,
+        vec![vec![1, 0, 0], vec![1, 1, 0], vec![0, 0, 1]]
+    );
     assert_near(got.per_class["a"].precision, 0.5);
     assert_near(got.per_class["b"].recall, 0.5);
     assert_eq!(got.per_class["b"].n, 2);
@@ -68,14 +76,29 @@ fn calibration_error_is_the_gap_of_confidence_and_accuracy() {
         &["a", "b", "a"],
         &["1", "2", "3"],
     );
-    assert!((got.ece - (2.0 / 3.0 * 0.4 + 1.0 / 3.0 * 0.5)).abs() < 1e-6, "{}", got.ece);
+    assert!(
+        (got.ece - (2.0 / 3.0 * 0.4 + 1.0 / 3.0 * 0.5)).abs() < 1e-6,
+        "{}",
+        got.ece
+    );
     assert_eq!(got.reliability.iter().map(|bin| bin.n).sum::<usize>(), 3);
 }
 
 #[test]
 fn full_certainty_falls_into_the_last_of_fifteen_bins() {
-    let got = check(&[[1.0, 0.0, 0.0], [0.5, 0.25, 0.25]], &["a", "a"], &["1", "1"]);
-    assert_eq!((got.reliability.len(), got.reliability[14].n, got.reliability[7].n), (15, 1, 1));
+    let got = check(
+        &[[1.0, 0.0, 0.0], [0.5, 0.25, 0.25]],
+        &["a", "a"],
+        &["1", "1"],
+    );
+    assert_eq!(
+        (
+            got.reliability.len(),
+            got.reliability[14].n,
+            got.reliability[7].n
+        ),
+        (15, 1, 1)
+    );
 }
 
 #[test]
@@ -98,7 +121,16 @@ fn the_bootstrap_draws_groups_not_photographs() {
 fn the_same_seed_gives_the_same_interval() {
     let values: Vec<f64> = (0..40).map(|i| f64::from(i * i % 37)).collect();
     let groups: Vec<String> = (0..40).map(|i| (i / 3).to_string()).collect();
-    let draw = |seed| bootstrap_interval(&values, &groups, &BootstrapOptions { n_resamples: 200, seed });
+    let draw = |seed| {
+        bootstrap_interval(
+            &values,
+            &groups,
+            &BootstrapOptions {
+                n_resamples: 200,
+                seed,
+            },
+        )
+    };
     assert_eq!(draw(1), draw(1));
     assert_ne!(draw(1), draw(2));
 }
@@ -107,8 +139,15 @@ fn the_same_seed_gives_the_same_interval() {
 fn the_json_has_the_names_of_the_contract() {
     let json = serde_json::to_value(check(&[[0.8, 0.1, 0.1]], &["a"], &["1"])).unwrap();
     for name in [
-        "n", "accuracy", "balanced_accuracy", "macro_f1", "top_3_accuracy", "ece", "accuracy_ci95",
-        "per_class", "confusion_matrix",
+        "n",
+        "accuracy",
+        "balanced_accuracy",
+        "macro_f1",
+        "top_3_accuracy",
+        "ece",
+        "accuracy_ci95",
+        "per_class",
+        "confusion_matrix",
     ] {
         assert!(json.get(name).is_some(), "{name} is missing");
     }

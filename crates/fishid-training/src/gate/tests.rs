@@ -7,7 +7,13 @@ use crate::evaluation::BootstrapOptions;
 
 /// 30 groups of 4 photographs, two classes; the models err on the first `n_wrong` of each group.
 fn photographs(candidate_wrong: usize, champion_wrong: usize) -> Vec<GatePhotograph> {
-    let name = |is_pike| if is_pike { "esox_lucius" } else { "perca_fluviatilis" };
+    let name = |is_pike| {
+        if is_pike {
+            "esox_lucius"
+        } else {
+            "perca_fluviatilis"
+        }
+    };
     (0..120)
         .map(|i| {
             let is_pike = i % 8 < 4;
@@ -22,8 +28,10 @@ fn photographs(candidate_wrong: usize, champion_wrong: usize) -> Vec<GatePhotogr
 }
 
 fn check(photographs: &[GatePhotograph], champion_trained_on: &[&str]) -> Verdict {
-    let champion_trained_on: BTreeSet<String> =
-        champion_trained_on.iter().map(|group| (*group).to_owned()).collect();
+    let champion_trained_on: BTreeSet<String> = champion_trained_on
+        .iter()
+        .map(|group| (*group).to_owned())
+        .collect();
     compare(&GateRequest {
         photographs,
         champion_trained_on: &champion_trained_on,
@@ -36,7 +44,13 @@ fn a_candidate_that_is_worse_beyond_chance_is_rejected_in_words() {
     let verdict = check(&photographs(2, 1), &[]);
     assert_eq!(verdict.decision, Decision::Reject);
     assert!((verdict.accuracy_difference.unwrap() + 0.25).abs() < 1e-9);
-    assert!(verdict.reasons.iter().any(|r| r.contains("worse beyond chance")), "{verdict:?}");
+    assert!(
+        verdict
+            .reasons
+            .iter()
+            .any(|r| r.contains("worse beyond chance")),
+        "{verdict:?}"
+    );
 }
 
 #[test]
@@ -62,15 +76,27 @@ fn a_loss_within_chance_does_not_hold_a_candidate_back() {
 
 #[test]
 fn groups_the_champion_learned_from_are_left_out_and_counted() {
-    let verdict = check(&photographs(1, 1), &["fish 0", "fish 7", "not in the test set"]);
-    assert_eq!((verdict.n, verdict.n_groups, verdict.n_excluded), (112, 28, 8));
+    let verdict = check(
+        &photographs(1, 1),
+        &["fish 0", "fish 7", "not in the test set"],
+    );
+    assert_eq!(
+        (verdict.n, verdict.n_groups, verdict.n_excluded),
+        (112, 28, 8)
+    );
     assert!(verdict.reasons[0].contains("8 test photographs were left out"));
 }
 
 #[test]
 fn too_few_photographs_left_are_not_a_comparison() {
     let learned: Vec<String> = (0..28).map(|i| format!("fish {i}")).collect();
-    let verdict = check(&photographs(0, 2), &learned.iter().map(String::as_str).collect::<Vec<_>>());
+    let verdict = check(
+        &photographs(0, 2),
+        &learned.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     assert_eq!(verdict.decision, Decision::NotComparable);
-    assert!(verdict.reasons[1].contains("8 photographs of 2 groups are left"), "{verdict:?}");
+    assert!(
+        verdict.reasons[1].contains("8 photographs of 2 groups are left"),
+        "{verdict:?}"
+    );
 }

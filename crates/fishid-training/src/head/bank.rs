@@ -90,7 +90,10 @@ impl Block {
             setting,
             weights: Tensor::zeros([shape.dim, shape.width()], &device),
             bias: Tensor::zeros([1, shape.width()], &device),
-            optimizer: config.clone().with_weight_decay(setting.weight_decay as f32).build(),
+            optimizer: config
+                .clone()
+                .with_weight_decay(setting.weight_decay as f32)
+                .build(),
             bias_optimizer: config.with_weight_decay(0.0).build(),
             state: None,
             bias_state: None,
@@ -103,21 +106,24 @@ impl Block {
     }
 
     fn update(&mut self, learning_rate: f64, weights: Tensor<2>, bias: Tensor<2>) {
-        (self.weights, self.state) =
-            self.optimizer.step(learning_rate, self.weights.clone(), weights, self.state.take());
-        (self.bias, self.bias_state) =
-            self.bias_optimizer.step(learning_rate, self.bias.clone(), bias, self.bias_state.take());
+        (self.weights, self.state) = self.optimizer.step(
+            learning_rate,
+            self.weights.clone(),
+            weights,
+            self.state.take(),
+        );
+        (self.bias, self.bias_state) = self.bias_optimizer.step(
+            learning_rate,
+            self.bias.clone(),
+            bias,
+            self.bias_state.take(),
+        );
     }
 }
 
 /// One step of every block over the whole batch. Returns the training loss of each block, the mean
 /// over its members.
-pub(super) fn step(
-    blocks: &mut [Block],
-    batch: &Batch,
-    shape: Shape,
-    epoch: Epoch,
-) -> Vec<f64> {
+pub(super) fn step(blocks: &mut [Block], batch: &Batch, shape: Shape, epoch: Epoch) -> Vec<f64> {
     let mut losses = vec![0.0; blocks.len()];
     for (dropout, together) in by_dropout(blocks) {
         let (weights, bias, loss) = gradients(blocks, &together, batch, shape, dropout, epoch);
@@ -144,7 +150,10 @@ fn by_dropout(blocks: &[Block]) -> Vec<(f64, Vec<usize>)> {
     let mut together: Vec<(f64, Vec<usize>)> = Vec::new();
     for (i, block) in blocks.iter().enumerate() {
         let dropout = block.setting.dropout;
-        match together.iter_mut().find(|(own, _)| own.total_cmp(&dropout).is_eq()) {
+        match together
+            .iter_mut()
+            .find(|(own, _)| own.total_cmp(&dropout).is_eq())
+        {
             Some((_, members)) => members.push(i),
             None => together.push((dropout, vec![i])),
         }
@@ -161,7 +170,10 @@ fn gradients(
     epoch: Epoch,
 ) -> (Tensor<2>, Tensor<2>, Vec<f64>) {
     let joined = |part: fn(&Block) -> &Tensor<2>| {
-        let parts = together.iter().map(|block| part(&blocks[*block]).clone()).collect();
+        let parts = together
+            .iter()
+            .map(|block| part(&blocks[*block]).clone())
+            .collect();
         Tensor::cat(parts, 1).autodiff().require_grad()
     };
     let (weights, bias) = (joined(|block| &block.weights), joined(|block| &block.bias));
@@ -174,15 +186,24 @@ fn gradients(
         let embeddings = masked(&chunk.embeddings, dropout, &mut masks);
         let logits = embeddings.autodiff().matmul(weights.clone()) + bias.clone();
         let logits = logits.reshape([n, together.len(), shape.n_members, shape.n_classes]);
-        let entropy = (log_softmax(logits, 3) * chunk.targets.clone().autodiff()).sum_dim(3).neg();
+        let entropy = (log_softmax(logits, 3) * chunk.targets.clone().autodiff())
+            .sum_dim(3)
+            .neg();
         let by_head = (entropy * chunk.weights.clone().autodiff()).sum_dim(0);
         let mut found = by_head.clone().sum().backward();
-        for (total, own) in losses.iter_mut().zip(values4(by_head.inner()).chunks(shape.n_members)) {
-            *total += own.iter().map(|value| f64::from(*value)).sum::<f64>() / shape.n_members as f64;
+        for (total, own) in losses
+            .iter_mut()
+            .zip(values4(by_head.inner()).chunks(shape.n_members))
+        {
+            *total +=
+                own.iter().map(|value| f64::from(*value)).sum::<f64>() / shape.n_members as f64;
         }
         let own = (
-            weights.grad_remove(&mut found).expect("the loss depends on the weights"),
-            bias.grad_remove(&mut found).expect("the loss depends on the bias"),
+            weights
+                .grad_remove(&mut found)
+                .expect("the loss depends on the weights"),
+            bias.grad_remove(&mut found)
+                .expect("the loss depends on the bias"),
         );
         sums = Some(match sums {
             None => own,
@@ -204,8 +225,10 @@ fn masked(embeddings: &Tensor<2>, dropout: f64, rng: &mut impl Rng) -> Tensor<2>
     rng.fill_bytes(&mut bytes);
     let dropped_below = (dropout * 256.0).round().clamp(0.0, 255.0) as u8;
     let kept = 256.0 / (256.0 - f32::from(dropped_below));
-    let mask: Vec<f32> =
-        bytes.into_iter().map(|byte| if byte < dropped_below { 0.0 } else { kept }).collect();
+    let mask: Vec<f32> = bytes
+        .into_iter()
+        .map(|byte| if byte < dropped_below { 0.0 } else { kept })
+        .collect();
     embeddings.clone() * Tensor::<2>::from_data(TensorData::new(mask, [n, dim]), &Device::flex())
 }
 
@@ -244,9 +267,13 @@ fn matrix(values: &[f32], n_rows: usize, device: &Device) -> Tensor<2> {
 }
 
 fn values(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.try_into_vec_as::<f32>().expect("a host tensor of f32 can be read")
+    tensor
+        .try_into_vec_as::<f32>()
+        .expect("a host tensor of f32 can be read")
 }
 
 fn values4(tensor: Tensor<4>) -> Vec<f32> {
-    tensor.try_into_vec_as::<f32>().expect("a host tensor of f32 can be read")
+    tensor
+        .try_into_vec_as::<f32>()
+        .expect("a host tensor of f32 can be read")
 }

@@ -22,7 +22,12 @@ impl InnerFolds {
     /// Deals whole groups, largest first, each to the fold that has least of its classes.
     ///
     /// The groups of a class that has only one are never held out: the other folds could not know the class.
-    pub(super) fn new(rows: &TrainingRows<'_>, n_classes: usize, n_folds: usize, seed: u64) -> Self {
+    pub(super) fn new(
+        rows: &TrainingRows<'_>,
+        n_classes: usize,
+        n_folds: usize,
+        seed: u64,
+    ) -> Self {
         deal(rows.groups, rows.labels, n_classes, n_folds, seed)
     }
 
@@ -51,15 +56,20 @@ fn deal(
     for (group, label) in groups.iter().zip(labels) {
         counts.entry(group).or_insert_with(|| vec![0; n_classes])[*label] += 1;
     }
-    let groups_of_class: Vec<usize> =
-        (0..n_classes).map(|class| counts.values().filter(|of| of[class] > 0).count()).collect();
+    let groups_of_class: Vec<usize> = (0..n_classes)
+        .map(|class| counts.values().filter(|of| of[class] > 0).count())
+        .collect();
     let most = groups_of_class.iter().copied().max().unwrap_or(0);
     let n_folds = n_folds.min(most).max(1);
     let mut rng = random::stream(seed, "inner folds");
     let mut order: Vec<(&str, &Vec<usize>, u64)> = counts
         .iter()
         .map(|(group, of)| (*group, of, rng.next_u64()))
-        .filter(|(_, of, _)| of.iter().zip(&groups_of_class).all(|(n, groups)| *n == 0 || *groups > 1))
+        .filter(|(_, of, _)| {
+            of.iter()
+                .zip(&groups_of_class)
+                .all(|(n, groups)| *n == 0 || *groups > 1)
+        })
         .collect();
     order.sort_by_key(|(_, of, draw)| (std::cmp::Reverse(of.iter().sum::<usize>()), *draw));
     let mut filled = vec![vec![0_usize; n_classes]; n_folds];
@@ -67,17 +77,27 @@ fn deal(
     for (group, of, _) in order {
         let load = |fold: &Vec<usize>| {
             // How full the fold is of this group's classes, then of everything.
-            let own: usize = of.iter().zip(fold).filter(|(n, _)| **n > 0).map(|(_, has)| has).sum();
+            let own: usize = of
+                .iter()
+                .zip(fold)
+                .filter(|(n, _)| **n > 0)
+                .map(|(_, has)| has)
+                .sum();
             (own, fold.iter().sum::<usize>())
         };
-        let fold = (0..n_folds).min_by_key(|fold| load(&filled[*fold])).unwrap_or(0);
+        let fold = (0..n_folds)
+            .min_by_key(|fold| load(&filled[*fold]))
+            .unwrap_or(0);
         for (has, n) in filled[fold].iter_mut().zip(of) {
             *has += n;
         }
         fold_of.insert(group, fold);
     }
     InnerFolds {
-        held_out_by: groups.iter().map(|group| fold_of.get(group.as_str()).copied()).collect(),
+        held_out_by: groups
+            .iter()
+            .map(|group| fold_of.get(group.as_str()).copied())
+            .collect(),
         n_folds,
         can_choose: most >= LEAST_GROUPS,
     }
@@ -127,7 +147,9 @@ mod tests {
         let folds = folds(&labels, &groups, 1);
         for class in 0..3 {
             for fold in 0..3 {
-                let n = (0..90).filter(|i| labels[*i] == class && folds.held_out_by(*i) == Some(fold)).count();
+                let n = (0..90)
+                    .filter(|i| labels[*i] == class && folds.held_out_by(*i) == Some(fold))
+                    .count();
                 assert_eq!(n, 10);
             }
         }

@@ -40,7 +40,11 @@ impl Judge {
             .flat_map(|(embedding, _)| embedding.iter().copied())
             .collect();
         let rows: Vec<_> = rows.iter().copied().filter(Option::is_some).collect();
-        Self { embeddings: chunked(&kept, dim), n: rows.len(), rows }
+        Self {
+            embeddings: chunked(&kept, dim),
+            n: rows.len(),
+            rows,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -55,7 +59,9 @@ impl Judge {
         let width = shape.n_members * k;
         for_each_logits(blocks, shape, &self.embeddings, |first, logits| {
             for (i, row) in logits.chunks_exact(blocks.len() * width).enumerate() {
-                let Some((member, class)) = self.rows[first + i] else { continue };
+                let Some((member, class)) = self.rows[first + i] else {
+                    continue;
+                };
                 for (block, own) in row.chunks_exact(width).enumerate() {
                     let own = &own[member * k..(member + 1) * k];
                     counts[block].add(class, argmax(own), 1);

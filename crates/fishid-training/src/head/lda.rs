@@ -31,12 +31,18 @@ pub(super) fn discriminant(
         }
     }
     cholesky(&mut covariance, dim);
-    let mut head = LinearHead { n_classes, dim, weights: Vec::new(), bias: Vec::new() };
+    let mut head = LinearHead {
+        n_classes,
+        dim,
+        weights: Vec::new(),
+        bias: Vec::new(),
+    };
     for (mean, share) in means.chunks_exact(dim).zip(share) {
         let direction = solve(&covariance, mean);
         let half_norm = 0.5 * dot(&direction, mean);
         head.bias.push((share.max(1e-9).ln() - half_norm) as f32);
-        head.weights.extend(direction.iter().map(|value| *value as f32));
+        head.weights
+            .extend(direction.iter().map(|value| *value as f32));
     }
     head
 }
@@ -45,7 +51,10 @@ pub(super) fn discriminant(
 pub(super) fn averaged(head: &LinearHead, companion: &LinearHead, x: &[f32]) -> LinearHead {
     let scale = (spread(head, x) / spread(companion, x).max(1e-12)) as f32;
     let mean = |own: &[f32], other: &[f32]| -> Vec<f32> {
-        own.iter().zip(other).map(|(a, b)| 0.5 * (a + scale * b)).collect()
+        own.iter()
+            .zip(other)
+            .map(|(a, b)| 0.5 * (a + scale * b))
+            .collect()
     };
     LinearHead {
         weights: mean(&head.weights, &companion.weights),
@@ -61,10 +70,14 @@ fn spread(head: &LinearHead, x: &[f32]) -> f64 {
     let bias = tensor(head.bias.clone(), head.n_classes, &device);
     let (mut squares, mut n) = (0.0_f64, 0_usize);
     for part in x.chunks(ROWS_PER_CHUNK * head.dim) {
-        let logits = tensor(part.to_vec(), head.dim, &device).matmul(weights.clone()) + bias.clone();
+        let logits =
+            tensor(part.to_vec(), head.dim, &device).matmul(weights.clone()) + bias.clone();
         for row in values(logits).chunks_exact(head.n_classes) {
             let mean = row.iter().sum::<f32>() / row.len() as f32;
-            squares += row.iter().map(|value| f64::from(value - mean).powi(2)).sum::<f64>();
+            squares += row
+                .iter()
+                .map(|value| f64::from(value - mean).powi(2))
+                .sum::<f64>();
             n += row.len();
         }
     }
@@ -87,13 +100,26 @@ fn class_means(
         }
     }
     for (mean, weight) in sums.chunks_exact_mut(dim).zip(&weight) {
-        mean.iter_mut().for_each(|value| *value /= weight.max(1e-12));
+        mean.iter_mut()
+            .for_each(|value| *value /= weight.max(1e-12));
     }
     let total: f64 = weight.iter().sum();
-    (sums, weight.iter().map(|weight| weight / total.max(1e-12)).collect())
+    (
+        sums,
+        weight
+            .iter()
+            .map(|weight| weight / total.max(1e-12))
+            .collect(),
+    )
 }
 
-fn within_class(x: &[f32], labels: &[usize], row_weights: &[f32], means: &[f64], dim: usize) -> Vec<f64> {
+fn within_class(
+    x: &[f32],
+    labels: &[usize],
+    row_weights: &[f32],
+    means: &[f64],
+    dim: usize,
+) -> Vec<f64> {
     let device = Device::flex();
     let total: f64 = row_weights.iter().map(|weight| f64::from(*weight)).sum();
     let mut covariance = vec![0.0_f64; dim * dim];
@@ -106,10 +132,17 @@ fn within_class(x: &[f32], labels: &[usize], row_weights: &[f32], means: &[f64],
         for ((row, label), weight) in rows.chunks_exact(dim).zip(labels).zip(weights) {
             let scale = (f64::from(*weight) / total).sqrt();
             let mean = &means[label * dim..(label + 1) * dim];
-            centred.extend(row.iter().zip(mean).map(|(value, mean)| ((f64::from(*value) - mean) * scale) as f32));
+            centred.extend(
+                row.iter()
+                    .zip(mean)
+                    .map(|(value, mean)| ((f64::from(*value) - mean) * scale) as f32),
+            );
         }
         let centred = tensor(centred, dim, &device);
-        for (sum, value) in covariance.iter_mut().zip(values(centred.clone().transpose().matmul(centred))) {
+        for (sum, value) in covariance
+            .iter_mut()
+            .zip(values(centred.clone().transpose().matmul(centred)))
+        {
             *sum += f64::from(value);
         }
     }
@@ -122,7 +155,11 @@ fn cholesky(matrix: &mut [f64], dim: usize) {
         for j in 0..=i {
             let sum = dot(&matrix[i * dim..i * dim + j], &matrix[j * dim..j * dim + j]);
             let rest = matrix[i * dim + j] - sum;
-            matrix[i * dim + j] = if i == j { rest.max(1e-12).sqrt() } else { rest / matrix[j * dim + j] };
+            matrix[i * dim + j] = if i == j {
+                rest.max(1e-12).sqrt()
+            } else {
+                rest / matrix[j * dim + j]
+            };
         }
     }
 }
@@ -163,7 +200,9 @@ fn tensor(values: Vec<f32>, width: usize, device: &Device) -> Tensor<2> {
 }
 
 fn values(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.try_into_vec_as::<f32>().expect("a host tensor of f32 can be read")
+    tensor
+        .try_into_vec_as::<f32>()
+        .expect("a host tensor of f32 can be read")
 }
 
 #[cfg(test)]
@@ -178,14 +217,19 @@ mod tests {
     fn a_positive_definite_system_is_solved() {
         let dim = 37;
         let mut rng = random::stream(0, "lda test");
-        let root: Vec<f64> = (0..dim * dim).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let root: Vec<f64> = (0..dim * dim)
+            .map(|_| rng.random_range(-1.0..1.0))
+            .collect();
         let row = |i: usize| &root[i * dim..(i + 1) * dim];
         let mut matrix: Vec<f64> = (0..dim * dim)
             .map(|i| dot(row(i / dim), row(i % dim)) + if i % (dim + 1) == 0 { 0.5 } else { 0.0 })
             .collect();
         let given = matrix.clone();
         let wanted: Vec<f64> = (0..dim).map(|i| i as f64 - 10.0).collect();
-        let right: Vec<f64> = given.chunks_exact(dim).map(|row| dot(row, &wanted)).collect();
+        let right: Vec<f64> = given
+            .chunks_exact(dim)
+            .map(|row| dot(row, &wanted))
+            .collect();
         cholesky(&mut matrix, dim);
         for (got, wanted) in solve(&matrix, &right).iter().zip(wanted) {
             assert!((got - wanted).abs() < 1e-8, "{got} is not {wanted}");
@@ -195,7 +239,9 @@ mod tests {
     #[test]
     fn the_discriminant_is_the_textbook_one_for_two_classes_in_two_dimensions() {
         // Means (1, 0) and (−1, 0), within-class covariance diag(0.25, 4), no shrinkage to speak of.
-        let x = [1.5, 2.0, 0.5, -2.0, 1.5, -2.0, 0.5, 2.0, -1.5, 2.0, -0.5, -2.0, -1.5, -2.0, -0.5, 2.0];
+        let x = [
+            1.5, 2.0, 0.5, -2.0, 1.5, -2.0, 0.5, 2.0, -1.5, 2.0, -0.5, -2.0, -1.5, -2.0, -0.5, 2.0,
+        ];
         let labels = [0, 0, 0, 0, 1, 1, 1, 1];
         let head = discriminant(&x, &labels, &[1.0; 8], [2, 2], 1e-9);
         let wanted = [4.0, 0.0, -4.0, 0.0];
@@ -203,7 +249,11 @@ mod tests {
             assert!((got - wanted).abs() < 1e-4, "{:?}", head.weights);
         }
         for bias in &head.bias {
-            assert!((bias - (0.5_f32.ln() - 2.0)).abs() < 1e-4, "{:?}", head.bias);
+            assert!(
+                (bias - (0.5_f32.ln() - 2.0)).abs() < 1e-4,
+                "{:?}",
+                head.bias
+            );
         }
     }
 
@@ -219,13 +269,22 @@ mod tests {
             })
             .collect();
         let head = discriminant(&x, &labels, &[1.0; 600], [3, 2], 1e-4);
-        let right = x.chunks(2).zip(&labels).filter(|(row, label)| argmax(&head.logits(row)) == **label).count();
+        let right = x
+            .chunks(2)
+            .zip(&labels)
+            .filter(|(row, label)| argmax(&head.logits(row)) == **label)
+            .count();
         assert!(right > 590, "{right}");
     }
 
     #[test]
     fn the_average_of_a_head_and_itself_in_another_scale_is_the_head() {
-        let head = LinearHead { n_classes: 2, dim: 2, weights: vec![1.0, -2.0, 0.5, 3.0], bias: vec![0.1, -0.1] };
+        let head = LinearHead {
+            n_classes: 2,
+            dim: 2,
+            weights: vec![1.0, -2.0, 0.5, 3.0],
+            bias: vec![0.1, -0.1],
+        };
         let scaled = |by: f32| LinearHead {
             weights: head.weights.iter().map(|value| value * by).collect(),
             bias: head.bias.iter().map(|value| value * by).collect(),

@@ -22,8 +22,11 @@ impl LinearHead {
             .chunks_exact(self.dim)
             .zip(&self.bias)
             .map(|(row, bias)| {
-                let sum: f64 =
-                    row.iter().zip(embedding).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                let sum: f64 = row
+                    .iter()
+                    .zip(embedding)
+                    .map(|(w, x)| f64::from(*w) * f64::from(*x))
+                    .sum();
                 (sum + f64::from(*bias)) as f32
             })
             .collect()
@@ -32,7 +35,10 @@ impl LinearHead {
 
 /// Logits of row-major embeddings, one row each.
 pub fn predict_logits(head: &LinearHead, embeddings: &[f32]) -> Vec<Vec<f32>> {
-    embeddings.chunks_exact(head.dim).map(|row| head.logits(row)).collect()
+    embeddings
+        .chunks_exact(head.dim)
+        .map(|row| head.logits(row))
+        .collect()
 }
 
 /// Softmax of each row divided by `temperature`.
@@ -41,8 +47,10 @@ pub fn softmax_rows(logits: &[Vec<f32>], temperature: f64) -> Vec<Vec<f32>> {
         .iter()
         .map(|row| {
             let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let exp: Vec<f64> =
-                row.iter().map(|v| (f64::from(v - largest) / temperature).exp()).collect();
+            let exp: Vec<f64> = row
+                .iter()
+                .map(|v| (f64::from(v - largest) / temperature).exp())
+                .collect();
             let sum: f64 = exp.iter().sum();
             exp.iter().map(|value| (value / sum) as f32).collect()
         })

@@ -51,7 +51,14 @@ impl<'a> RunPlan<'a> {
             })
             .collect();
         let settings = request.recipe.settings();
-        Self::new("search", request, settings, folds.len(), judged, &member_learns)
+        Self::new(
+            "search",
+            request,
+            settings,
+            folds.len(),
+            judged,
+            &member_learns,
+        )
     }
 
     /// The chosen setting alone, on all training rows.
@@ -68,7 +75,11 @@ impl<'a> RunPlan<'a> {
             None => vec![None; request.train.len()],
         };
         let plan = Self::new("fit", request, vec![setting], 1, judged, &|_, _| true);
-        let stop_after = if validation.is_some() { request.recipe.max_epochs } else { stop_after };
+        let stop_after = if validation.is_some() {
+            request.recipe.max_epochs
+        } else {
+            stop_after
+        };
         Self { stop_after, ..plan }
     }
 
@@ -81,14 +92,23 @@ impl<'a> RunPlan<'a> {
         member_learns: &dyn Fn(usize, usize) -> bool,
     ) -> Self {
         let (train, recipe) = (&request.train, request.recipe);
-        let shape = Shape { dim: train.dim, n_members, n_classes: request.n_classes };
+        let shape = Shape {
+            dim: train.dim,
+            n_members,
+            n_classes: request.n_classes,
+        };
         Self {
             name,
             recipe,
             shape,
             settings,
             targets: smoothed_targets(train.labels, request.n_classes, recipe.label_smoothing),
-            weights: row_weights(train.labels, shape, recipe.class_balance_exponent, member_learns),
+            weights: row_weights(
+                train.labels,
+                shape,
+                recipe.class_balance_exponent,
+                member_learns,
+            ),
             judged,
             stop_after: recipe.max_epochs,
             seed: request.seed,
@@ -111,7 +131,10 @@ pub(super) fn class_balance(labels: &[usize], n_classes: usize, exponent: f64) -
     for label in labels {
         n_of_class[*label] += 1;
     }
-    labels.iter().map(|label| (n_of_class[*label] as f64).powf(-exponent) as f32).collect()
+    labels
+        .iter()
+        .map(|label| (n_of_class[*label] as f64).powf(-exponent) as f32)
+        .collect()
 }
 
 /// `[rows, members]`: class-balanced, summing to one over the rows each member learns from.
@@ -128,8 +151,11 @@ fn row_weights(
             n_of_class[*label] += usize::from(member_learns(row, member));
         }
         let weight = |label: usize| (n_of_class[label].max(1) as f64).powf(-exponent);
-        let total: f64 =
-            n_of_class.iter().enumerate().map(|(label, n)| *n as f64 * weight(label)).sum();
+        let total: f64 = n_of_class
+            .iter()
+            .enumerate()
+            .map(|(label, n)| *n as f64 * weight(label))
+            .sum();
         for (row, label) in labels.iter().enumerate() {
             if member_learns(row, member) {
                 weights[row * shape.n_members + member] = (weight(*label) / total) as f32;
@@ -151,20 +177,33 @@ pub(super) fn run(
     let mut blocks: Vec<Block> = (0..plan.settings.len())
         .map(|trial| Block::new(trial, plan.settings[trial], plan.shape))
         .collect();
-    let mut outcomes: Vec<Outcome> = blocks.iter().map(|block| Outcome::new(plan, block)).collect();
+    let mut outcomes: Vec<Outcome> = blocks
+        .iter()
+        .map(|block| Outcome::new(plan, block))
+        .collect();
     let (recipe, n_epochs) = (plan.recipe, plan.stop_after);
     for number in 1..=n_epochs {
         let rate_factor = recipe.schedule.factor(number, recipe.max_epochs);
-        let epoch = Epoch { number, rate_factor, seed: plan.seed };
+        let epoch = Epoch {
+            number,
+            rate_factor,
+            seed: plan.seed,
+        };
         let losses = step(&mut blocks, &batch, plan.shape, epoch);
         if number % recipe.validate_every_epochs == 0 || number == n_epochs {
             let scores = (!judge.is_empty()).then(|| judge.scores(&blocks, plan.shape));
             for (i, block) in blocks.iter().enumerate() {
                 let score = scores.as_ref().map(|scores| scores[i]);
                 let may_be_chosen = number >= recipe.min_epochs.min(n_epochs);
-                outcomes[block.trial].look(number, losses[i], score, may_be_chosen.then_some(block));
+                outcomes[block.trial].look(
+                    number,
+                    losses[i],
+                    score,
+                    may_be_chosen.then_some(block),
+                );
             }
-            blocks.retain(|block| !outcomes[block.trial].has_stalled(number, recipe.patience_epochs));
+            blocks
+                .retain(|block| !outcomes[block.trial].has_stalled(number, recipe.patience_epochs));
         }
         if recipe.halve_after_epochs.contains(&number) && plan.settings.len() > 1 {
             halve(&mut blocks, &outcomes);
@@ -183,7 +222,9 @@ fn halve(blocks: &mut Vec<Block>, outcomes: &[Outcome]) {
     let mut order: Vec<usize> = blocks.iter().map(|block| block.trial).collect();
     order.sort_by(|a, b| {
         let (a, b) = (&outcomes[*a].best.score, &outcomes[*b].best.score);
-        b.macro_f1.total_cmp(&a.macro_f1).then(a.loss.total_cmp(&b.loss))
+        b.macro_f1
+            .total_cmp(&a.macro_f1)
+            .then(a.loss.total_cmp(&b.loss))
     });
     order.truncate(blocks.len().div_ceil(2));
     blocks.retain(|block| order.contains(&block.trial));
@@ -193,7 +234,11 @@ fn halve(blocks: &mut Vec<Block>, outcomes: &[Outcome]) {
 pub(super) fn best(outcomes: &[Outcome]) -> usize {
     let mut best = 0;
     for (i, outcome) in outcomes.iter().enumerate() {
-        if outcome.best.score.is_better_than(&outcomes[best].best.score) {
+        if outcome
+            .best
+            .score
+            .is_better_than(&outcomes[best].best.score)
+        {
             best = i;
         }
     }
@@ -203,10 +248,19 @@ pub(super) fn best(outcomes: &[Outcome]) -> usize {
 impl Outcome {
     fn new(plan: &RunPlan<'_>, block: &Block) -> Self {
         let (weights, bias) = block.snapshot();
-        let score = Score { macro_f1: f64::NEG_INFINITY, accuracy: 0.0, loss: f64::INFINITY };
+        let score = Score {
+            macro_f1: f64::NEG_INFINITY,
+            accuracy: 0.0,
+            loss: f64::INFINITY,
+        };
         Self {
             setting: plan.settings[block.trial],
-            best: Best { epoch: 0, score, weights, bias },
+            best: Best {
+                epoch: 0,
+                score,
+                weights,
+                bias,
+            },
             curve: Vec::new(),
             n_members: plan.shape.n_members,
             n_epochs: 0,
@@ -225,10 +279,17 @@ impl Outcome {
                 validation_macro_f1: score.macro_f1,
             });
         }
-        if let Some(block) = block && score.is_none_or(|score| score.is_better_than(&self.best.score)) {
+        if let Some(block) = block
+            && score.is_none_or(|score| score.is_better_than(&self.best.score))
+        {
             let (weights, bias) = block.snapshot();
             let score = score.unwrap_or(self.best.score);
-            self.best = Best { epoch, score, weights, bias };
+            self.best = Best {
+                epoch,
+                score,
+                weights,
+                bias,
+            };
         }
     }
 
@@ -261,7 +322,14 @@ impl Outcome {
                 weights[class * dim + i] = mean(class, row);
             }
         }
-        let bias = (0..n_classes).map(|class| mean(class, &self.best.bias)).collect();
-        LinearHead { n_classes, dim, weights, bias }
+        let bias = (0..n_classes)
+            .map(|class| mean(class, &self.best.bias))
+            .collect();
+        LinearHead {
+            n_classes,
+            dim,
+            weights,
+            bias,
+        }
     }
 }

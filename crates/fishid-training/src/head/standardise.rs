@@ -26,9 +26,14 @@ impl Standardisation {
                 *total += (f64::from(*value) - centre).powi(2);
             }
         }
-        let deviation =
-            squares.iter().map(|total| ((total / n).sqrt() as f32).max(least_deviation)).collect();
-        Self { mean: mean.iter().map(|value| *value as f32).collect(), deviation }
+        let deviation = squares
+            .iter()
+            .map(|total| ((total / n).sqrt() as f32).max(least_deviation))
+            .collect();
+        Self {
+            mean: mean.iter().map(|value| *value as f32).collect(),
+            deviation,
+        }
     }
 
     pub(super) fn apply(&self, rows: &TrainingRows<'_>) -> Vec<f32> {
@@ -44,7 +49,11 @@ impl Standardisation {
     /// `w·(x − m)/s + b = (w/s)·x + (b − Σ w·m/s)`.
     pub(super) fn fold_into(&self, head: &LinearHead) -> LinearHead {
         let mut folded = head.clone();
-        for (row, bias) in folded.weights.chunks_exact_mut(head.dim).zip(&mut folded.bias) {
+        for (row, bias) in folded
+            .weights
+            .chunks_exact_mut(head.dim)
+            .zip(&mut folded.bias)
+        {
             let mut shift = 0.0_f64;
             for ((weight, mean), deviation) in row.iter_mut().zip(&self.mean).zip(&self.deviation) {
                 *weight /= deviation;
@@ -62,7 +71,9 @@ mod tests {
 
     #[test]
     fn a_folded_head_answers_raw_embeddings_as_the_unfolded_one_answers_standardised_ones() {
-        let embeddings: Vec<f32> = (0..60).map(|i| ((i * 37 % 23) as f32) * 0.3 + (i % 3) as f32 * 5.0).collect();
+        let embeddings: Vec<f32> = (0..60)
+            .map(|i| ((i * 37 % 23) as f32) * 0.3 + (i % 3) as f32 * 5.0)
+            .collect();
         let groups = vec![String::new(); 20];
         let rows = TrainingRows {
             dim: 3,

@@ -39,7 +39,13 @@ impl Frame {
         self.svg.push_str(text);
     }
 
-    fn axes(&mut self, x_ticks: &[(f64, String)], y_ticks: &[(f64, String)], x_name: &str, y_name: &str) {
+    fn axes(
+        &mut self,
+        x_ticks: &[(f64, String)],
+        y_ticks: &[(f64, String)],
+        x_name: &str,
+        y_name: &str,
+    ) {
         let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
         for (value, text) in y_ticks {
             let y = self.at_y(*value);
@@ -52,7 +58,10 @@ impl Frame {
         }
         for (value, text) in x_ticks {
             let (x, text_y) = (self.at_x(*value), bottom + 16.0);
-            let _ = write!(self.svg, "<text x=\"{x:.1}\" y=\"{text_y}\" text-anchor=\"middle\">{text}</text>");
+            let _ = write!(
+                self.svg,
+                "<text x=\"{x:.1}\" y=\"{text_y}\" text-anchor=\"middle\">{text}</text>"
+            );
         }
         let (middle_x, middle_y) = (f64::midpoint(LEFT, right), f64::midpoint(TOP, bottom));
         let _ = write!(
@@ -65,9 +74,15 @@ impl Frame {
     }
 
     fn line(&mut self, points: &[(f64, f64)], class: &str) {
-        let path: Vec<String> =
-            points.iter().map(|(x, y)| format!("{:.1},{:.1}", self.at_x(*x), self.at_y(*y))).collect();
-        let _ = write!(self.svg, "<polyline points=\"{}\" class=\"line {class}\"/>", path.join(" "));
+        let path: Vec<String> = points
+            .iter()
+            .map(|(x, y)| format!("{:.1},{:.1}", self.at_x(*x), self.at_y(*y)))
+            .collect();
+        let _ = write!(
+            self.svg,
+            "<polyline points=\"{}\" class=\"line {class}\"/>",
+            path.join(" ")
+        );
     }
 
     fn finish(mut self) -> String {
@@ -78,9 +93,15 @@ impl Frame {
 
 /// Share of right answers against confidence, with the number of photographs as bars below.
 pub(super) fn reliability(bins: &[ReliabilityBin]) -> String {
-    let mut frame = Frame::new([0.0, 1.0], [0.0, 1.0], "Share of right answers by confidence");
-    let ticks: Vec<(f64, String)> =
-        (0..=5).map(|i| f64::from(i) * 0.2).map(|v| (v, format!("{:.0} %", v * 100.0))).collect();
+    let mut frame = Frame::new(
+        [0.0, 1.0],
+        [0.0, 1.0],
+        "Share of right answers by confidence",
+    );
+    let ticks: Vec<(f64, String)> = (0..=5)
+        .map(|i| f64::from(i) * 0.2)
+        .map(|v| (v, format!("{:.0} %", v * 100.0)))
+        .collect();
     frame.axes(&ticks, &ticks, "confidence", "right answers");
     let most = bins.iter().map(|bin| bin.n).max().unwrap_or(0).max(1) as f64;
     for bin in bins.iter().filter(|bin| bin.n > 0) {
@@ -95,8 +116,11 @@ pub(super) fn reliability(bins: &[ReliabilityBin]) -> String {
         frame.push(&bar);
     }
     frame.line(&[(0.0, 0.0), (1.0, 1.0)], "ideal");
-    let points: Vec<(f64, f64)> =
-        bins.iter().filter(|bin| bin.n > 0).map(|bin| (bin.confidence, bin.accuracy)).collect();
+    let points: Vec<(f64, f64)> = bins
+        .iter()
+        .filter(|bin| bin.n > 0)
+        .map(|bin| (bin.confidence, bin.accuracy))
+        .collect();
     frame.line(&points, "first");
     for bin in bins.iter().filter(|bin| bin.n > 0) {
         // Area by number of photographs: a lone photograph must not look like evidence.
@@ -116,14 +140,27 @@ pub(super) fn reliability(bins: &[ReliabilityBin]) -> String {
 
 /// Training and validation loss by epoch.
 pub(super) fn losses(curve: &[EpochMetrics], best_epoch: usize) -> String {
-    let train: Vec<(f64, f64)> = curve.iter().map(|m| (m.epoch as f64, m.train_loss)).collect();
-    let validation: Vec<(f64, f64)> = curve.iter().map(|m| (m.epoch as f64, m.validation_loss)).collect();
-    by_epoch(&[(&train, "second"), (&validation, "first")], best_epoch, "loss")
+    let train: Vec<(f64, f64)> = curve
+        .iter()
+        .map(|m| (m.epoch as f64, m.train_loss))
+        .collect();
+    let validation: Vec<(f64, f64)> = curve
+        .iter()
+        .map(|m| (m.epoch as f64, m.validation_loss))
+        .collect();
+    by_epoch(
+        &[(&train, "second"), (&validation, "first")],
+        best_epoch,
+        "loss",
+    )
 }
 
 /// Validation macro-F1 by epoch.
 pub(super) fn macro_f1(curve: &[EpochMetrics], best_epoch: usize) -> String {
-    let points: Vec<(f64, f64)> = curve.iter().map(|m| (m.epoch as f64, m.validation_macro_f1)).collect();
+    let points: Vec<(f64, f64)> = curve
+        .iter()
+        .map(|m| (m.epoch as f64, m.validation_macro_f1))
+        .collect();
     by_epoch(&[(&points, "first")], best_epoch, "macro-F1")
 }
 
@@ -137,11 +174,17 @@ fn by_epoch(lines: &[(&Vec<(f64, f64)>, &str)], best_epoch: usize, name: &str) -
     let step = nice_step((high - low).max(1e-3) / 4.0);
     let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
     let high = if high > low { high } else { low + step };
-    let mut frame = Frame::new([0.0, last.max(1.0)], [low, high], &format!("{name} by epoch"));
+    let mut frame = Frame::new(
+        [0.0, last.max(1.0)],
+        [low, high],
+        &format!("{name} by epoch"),
+    );
     let n_steps = ((high - low) / step).round() as u32;
     let decimals = if step < 0.1 { 2 } else { 1 };
-    let y_ticks: Vec<(f64, String)> =
-        (0..=n_steps).map(|i| low + f64::from(i) * step).map(|v| (v, format!("{v:.decimals$}"))).collect();
+    let y_ticks: Vec<(f64, String)> = (0..=n_steps)
+        .map(|i| low + f64::from(i) * step)
+        .map(|v| (v, format!("{v:.decimals$}")))
+        .collect();
     let x_step = nice_step(last / 6.0).max(1.0);
     let x_ticks: Vec<(f64, String)> = (0..=(last / x_step).floor() as u32)
         .map(|i| f64::from(i) * x_step)
@@ -163,6 +206,8 @@ fn by_epoch(lines: &[(&Vec<(f64, f64)>, &str)], best_epoch: usize, name: &str) -
 /// 1, 2 or 5 times a power of ten, not below `least`.
 fn nice_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
-    let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power >= least);
+    let factor = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .find(|factor| factor * power >= least);
     factor.unwrap_or(10.0) * power
 }

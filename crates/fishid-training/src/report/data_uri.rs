@@ -22,10 +22,18 @@ mod tests {
 
     #[test]
     fn the_examples_of_rfc_4648_are_encoded() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")]
-        {
-            assert_eq!(data_uri("text/plain", bytes.as_bytes()), format!("data:text/plain;base64,{text}"));
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+        ] {
+            assert_eq!(
+                data_uri("text/plain", bytes.as_bytes()),
+                format!("data:text/plain;base64,{text}")
+            );
         }
     }
 }

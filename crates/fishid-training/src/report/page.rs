@@ -186,33 +186,56 @@ impl Page {
 }
 
 fn tiles(test: &Evaluation) -> Vec<Tile> {
-    let tile = |name, value, note: String| Tile { name, value: percent(value), note };
+    let tile = |name, value, note: String| Tile {
+        name,
+        value: percent(value),
+        note,
+    };
     vec![
-        tile("Accuracy", test.accuracy, format!("95 %: {}", interval(test.accuracy_ci95))),
-        tile("Macro-F1", test.macro_f1, format!("95 %: {}", interval(test.macro_f1_ci95))),
-        tile("Balanced accuracy", test.balanced_accuracy, "mean recall of the classes".to_owned()),
-        tile("Top 3", test.top_3_accuracy, "right among three answers".to_owned()),
+        tile(
+            "Accuracy",
+            test.accuracy,
+            format!("95 %: {}", interval(test.accuracy_ci95)),
+        ),
+        tile(
+            "Macro-F1",
+            test.macro_f1,
+            format!("95 %: {}", interval(test.macro_f1_ci95)),
+        ),
+        tile(
+            "Balanced accuracy",
+            test.balanced_accuracy,
+            "mean recall of the classes".to_owned(),
+        ),
+        tile(
+            "Top 3",
+            test.top_3_accuracy,
+            "right among three answers".to_owned(),
+        ),
         tile("Calibration error", test.ece, "0 % is perfect".to_owned()),
     ]
 }
 
 fn split_rows(input: &ReportInput<'_>) -> Vec<SplitRow> {
-    [("test", &input.test.evaluation), ("validation", &input.validation.evaluation)]
-        .into_iter()
-        .filter(|(_, evaluation)| evaluation.n > 0)
-        .map(|(name, evaluation)| SplitRow {
-            name,
-            n: evaluation.n,
-            n_groups: evaluation.n_groups,
-            accuracy: percent(evaluation.accuracy),
-            accuracy_ci: interval(evaluation.accuracy_ci95),
-            balanced_accuracy: percent(evaluation.balanced_accuracy),
-            macro_f1: percent(evaluation.macro_f1),
-            macro_f1_ci: interval(evaluation.macro_f1_ci95),
-            top_3: percent(evaluation.top_3_accuracy),
-            ece: percent(evaluation.ece),
-        })
-        .collect()
+    [
+        ("test", &input.test.evaluation),
+        ("validation", &input.validation.evaluation),
+    ]
+    .into_iter()
+    .filter(|(_, evaluation)| evaluation.n > 0)
+    .map(|(name, evaluation)| SplitRow {
+        name,
+        n: evaluation.n,
+        n_groups: evaluation.n_groups,
+        accuracy: percent(evaluation.accuracy),
+        accuracy_ci: interval(evaluation.accuracy_ci95),
+        balanced_accuracy: percent(evaluation.balanced_accuracy),
+        macro_f1: percent(evaluation.macro_f1),
+        macro_f1_ci: interval(evaluation.macro_f1_ci95),
+        top_3: percent(evaluation.top_3_accuracy),
+        ece: percent(evaluation.ece),
+    })
+    .collect()
 }
 
 fn names(input: &ReportInput<'_>, slugs: &[String]) -> Vec<(String, String)> {
@@ -234,7 +257,12 @@ fn data_rows(input: &ReportInput<'_>) -> Vec<DataRow> {
     rows.into_iter()
         .map(|(slug, counts)| {
             let species = input.request.catalogue.resolve(slug);
-            DataRow { en: species.en, ru: species.ru, latin: species.latin, counts }
+            DataRow {
+                en: species.en,
+                ru: species.ru,
+                latin: species.latin,
+                counts,
+            }
         })
         .collect()
 }
@@ -279,10 +307,18 @@ fn confusion_rows(input: &ReportInput<'_>) -> Vec<ConfusionRow> {
                 count: *count,
                 strength: if n == 0 { 0 } else { count * 100 / n },
                 is_diagonal: row == column,
-                title: format!("{} answered as {}: {count} of {n}", names[row].0, names[column].0),
+                title: format!(
+                    "{} answered as {}: {count} of {n}",
+                    names[row].0, names[column].0
+                ),
             };
             let cells = counts.iter().enumerate().map(cell).collect();
-            ConfusionRow { en: names[row].0.clone(), ru: names[row].1.clone(), n, cells }
+            ConfusionRow {
+                en: names[row].0.clone(),
+                ru: names[row].1.clone(),
+                n,
+                cells,
+            }
         })
         .collect()
 }
@@ -290,7 +326,11 @@ fn confusion_rows(input: &ReportInput<'_>) -> Vec<ConfusionRow> {
 fn trial_rows(input: &ReportInput<'_>) -> Vec<TrialRow> {
     let fitted = &input.trained.fitted;
     let mut trials = fitted.trials.clone();
-    trials.sort_by(|a, b| b.macro_f1.total_cmp(&a.macro_f1).then(a.loss.total_cmp(&b.loss)));
+    trials.sort_by(|a, b| {
+        b.macro_f1
+            .total_cmp(&a.macro_f1)
+            .then(a.loss.total_cmp(&b.loss))
+    });
     trials
         .iter()
         .map(|trial| TrialRow {
@@ -312,16 +352,57 @@ fn lineage(input: &ReportInput<'_>) -> Vec<(String, String)> {
     let training = &manifest.training;
     let row = |name: &str, value: String| (name.to_owned(), value);
     vec![
-        row("Backbone", format!("{} (weights: {})", manifest.backbone.name, manifest.backbone.weights)),
+        row(
+            "Backbone",
+            format!(
+                "{} (weights: {})",
+                manifest.backbone.name, manifest.backbone.weights
+            ),
+        ),
         row("Backbone digest", manifest.backbone.digest.clone()),
-        row("Backbone source", manifest.backbone.source.clone().unwrap_or_else(|| "not stated".to_owned())),
-        row("Backbone licence", manifest.backbone.licence.clone().unwrap_or_else(|| "not stated".to_owned())),
+        row(
+            "Backbone source",
+            manifest
+                .backbone
+                .source
+                .clone()
+                .unwrap_or_else(|| "not stated".to_owned()),
+        ),
+        row(
+            "Backbone licence",
+            manifest
+                .backbone
+                .licence
+                .clone()
+                .unwrap_or_else(|| "not stated".to_owned()),
+        ),
         row("Photographs", input.request.dataset.location().to_owned()),
         row("Data digest", manifest.data.digest.clone()),
-        row("Groups from", format!("column `{}` of manifest.csv, near-duplicates joined", manifest.data.group_column)),
-        row("Input", format!("{} × {} pixels, {}, {}", preprocessing.width, preprocessing.height, preprocessing.fit, preprocessing.filter)),
-        row("Head", "linear, trained with Burn on standardised embeddings".to_owned()),
-        row("Engine", training["engine"].as_str().unwrap_or("not stated").to_owned()),
+        row(
+            "Groups from",
+            format!(
+                "column `{}` of manifest.csv, near-duplicates joined",
+                manifest.data.group_column
+            ),
+        ),
+        row(
+            "Input",
+            format!(
+                "{} × {} pixels, {}, {}",
+                preprocessing.width, preprocessing.height, preprocessing.fit, preprocessing.filter
+            ),
+        ),
+        row(
+            "Head",
+            "linear, trained with Burn on standardised embeddings".to_owned(),
+        ),
+        row(
+            "Engine",
+            training["engine"]
+                .as_str()
+                .unwrap_or("not stated")
+                .to_owned(),
+        ),
         row("Seed", manifest.seed.to_string()),
         row("Code version", manifest.code_version.clone()),
     ]

@@ -11,8 +11,12 @@ use crate::embedding::{EmbedJob, EmbeddingStore, Embeddings, StoreKey};
 use crate::error::TrainingError;
 use crate::progress::Silent;
 
-const PREPROCESSING: Preprocessing =
-    Preprocessing { width: 32, height: 32, fit: Fit::Stretch, filter: Filter::CatmullRom };
+const PREPROCESSING: Preprocessing = Preprocessing {
+    width: 32,
+    height: 32,
+    fit: Fit::Stretch,
+    filter: Filter::CatmullRom,
+};
 
 /// Gives the mean of each channel; fails after `calls_left` calls.
 struct Counting<'a> {
@@ -34,7 +38,9 @@ impl Embedder for Counting<'_> {
 }
 
 fn photograph(i: usize) -> Vec<u8> {
-    let pixels = (0..40 * 36 * 3).map(|p| (p * (i + 3) % 251) as u8).collect();
+    let pixels = (0..40 * 36 * 3)
+        .map(|p| (p * (i + 3) % 251) as u8)
+        .collect();
     encode_png(&RgbPhoto::new(40, 36, pixels).unwrap()).unwrap()
 }
 
@@ -59,12 +65,21 @@ fn run(dir: &Path, n: usize, fails_after: usize, with_broken: bool) -> Run {
     };
     let mut store = EmbeddingStore::open(dir, &key).unwrap();
     let make_embedder = || {
-        let embedder: Box<dyn Embedder + '_> = Box::new(Counting { calls: &calls, fails_after });
+        let embedder: Box<dyn Embedder + '_> = Box::new(Counting {
+            calls: &calls,
+            fails_after,
+        });
         Ok(embedder)
     };
     let pool = Pool {
         jobs: &jobs,
-        read: &|i| if with_broken && i == 3 { Ok(b"not a photograph".to_vec()) } else { Ok(photograph(i)) },
+        read: &|i| {
+            if with_broken && i == 3 {
+                Ok(b"not a photograph".to_vec())
+            } else {
+                Ok(photograph(i))
+            }
+        },
         make_embedder: &make_embedder,
         preprocessing: &PREPROCESSING,
         augmentation: &Augmentation::default(),
@@ -73,13 +88,19 @@ fn run(dir: &Path, n: usize, fails_after: usize, with_broken: bool) -> Run {
         n_threads: 2,
     };
     let result = pool.run(&mut store, &mut Silent);
-    Run { result, n_calls: calls.load(Ordering::SeqCst) }
+    Run {
+        result,
+        n_calls: calls.load(Ordering::SeqCst),
+    }
 }
 
 fn parts(dir: &Path) -> Vec<std::path::PathBuf> {
     let folder = fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
-    let all = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    all.filter(|path| path.extension().is_some_and(|e| e == "parquet")).collect()
+    let all = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    all.filter(|path| path.extension().is_some_and(|e| e == "parquet"))
+        .collect()
 }
 
 #[test]
@@ -109,7 +130,11 @@ fn an_interrupted_run_resumes_where_it_stopped() {
     let embeddings = resumed.result.unwrap();
     assert_eq!(embeddings.photographs.len(), 20);
     assert_eq!(resumed.n_calls, embeddings.n_computed);
-    assert!(embeddings.n_reused >= 10, "only {} were kept", embeddings.n_reused);
+    assert!(
+        embeddings.n_reused >= 10,
+        "only {} were kept",
+        embeddings.n_reused
+    );
     assert_eq!(embeddings.n_computed + embeddings.n_reused, 40);
 }
 
@@ -121,7 +146,10 @@ fn a_torn_part_file_is_set_aside_and_computed_again() {
     let whole = fs::read(&part).unwrap();
     fs::write(&part, &whole[..whole.len() / 2]).unwrap();
     let again = run(dir.path(), 10, usize::MAX, false);
-    assert_eq!((again.n_calls, again.result.unwrap().photographs.len()), (20, 10));
+    assert_eq!(
+        (again.n_calls, again.result.unwrap().photographs.len()),
+        (20, 10)
+    );
     assert!(part.with_extension("parquet.damaged").exists());
     assert_eq!(run(dir.path(), 10, usize::MAX, false).n_calls, 0);
 }
@@ -160,7 +188,15 @@ fn a_broken_photograph_is_reported_with_its_reason_and_stops_nothing() {
 fn the_original_view_is_what_a_server_would_show_the_model() {
     let dir = tempfile::tempdir().unwrap();
     let embeddings = run(dir.path(), 1, usize::MAX, false).result.unwrap();
-    let served = PREPROCESSING.load(&photograph(0), &Limits::default()).unwrap();
-    let mut embedder = Counting { calls: &AtomicUsize::new(0), fails_after: 1 };
-    assert_eq!(embeddings.photographs[0].views[0], embedder.embed(served.pixels()).unwrap());
+    let served = PREPROCESSING
+        .load(&photograph(0), &Limits::default())
+        .unwrap();
+    let mut embedder = Counting {
+        calls: &AtomicUsize::new(0),
+        fails_after: 1,
+    };
+    assert_eq!(
+        embeddings.photographs[0].views[0],
+        embedder.embed(served.pixels()).unwrap()
+    );
 }
