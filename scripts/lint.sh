@@ -16,14 +16,13 @@ shell_scripts() {
 }
 
 links() {
-  git ls-files '*.md' | xargs tests/browser/node_modules/.bin/remark --quiet --frail --no-stdout \
-    --use ./tests/browser/node_modules/remark-validate-links/index.js
+  git ls-files "*.md" | xargs tests/browser/node_modules/.bin/remark --quiet --frail --no-stdout
 }
 
 part "rust format" cargo fmt --all --check
 part "clippy" cargo clippy --release --locked --workspace --all-targets --quiet -- -D warnings
 part "rust docs" rust_docs
-part "cargo deny" "$FISHID_CACHE/tools/bin/cargo-deny" --offline --locked check --hide-inclusion-graph bans licenses sources
+part "cargo deny" "$FISHID_CACHE/tools/bin/cargo-deny" --locked check --hide-inclusion-graph bans licenses sources
 part "python" "$python/bin/ruff" check .
 part "python format" "$python/bin/ruff" format --check .
 part "javascript" tests/browser/node_modules/.bin/biome ci --error-on-warnings frontend tests/browser

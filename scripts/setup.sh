@@ -79,7 +79,8 @@ setup_run() {
 setup_test() {
   need_packages chromium shellcheck
   need_npm tests/browser
-  say "python environment of the tests: $(python_environment tests/requirements.txt)"
+  python_environment tests/requirements.txt >/dev/null
+  python_environment tests/interchange/requirements.txt >/dev/null
   if ! "$cache/tools/bin/cargo-deny" --version 2>/dev/null | grep -qF "$CARGO_DENY"; then
     say "building cargo-deny $CARGO_DENY (once)"
     cargo install --quiet --locked --root "$cache/tools" --target-dir "$cache/tools-target" "cargo-deny@$CARGO_DENY"

@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 : "${FISHID_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/fishid}"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$FISHID_CACHE/target}
 python=$(scripts/setup.sh python tests/requirements.txt)
+FISHID_INTERCHANGE_PYTHON=$(scripts/setup.sh python tests/interchange/requirements.txt)/bin/python
+export FISHID_INTERCHANGE_PYTHON
 export FISHID_BIN=$CARGO_TARGET_DIR/release/fishid
 [ -n "${FISHID_TEST_DATA:-}" ] || echo "FISHID_TEST_DATA is not set: tests on real photographs will be skipped"
 
@@ -14,8 +16,8 @@ browser() {
   (cd tests/browser && npx --no-install playwright test)
 }
 
+# Compiling the tests builds the binary too, with the same features: one compilation for all.
 part "compile" cargo test --release --locked --workspace --no-run --quiet
-part "the binary" cargo build --release --locked --package fishid --quiet
 part "rust tests" cargo test --release --locked --workspace --quiet
 part "end to end" "$python/bin/pytest" -q -ra tests/e2e
 part "browser" browser

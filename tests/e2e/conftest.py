@@ -148,9 +148,7 @@ def serve():
 def small_fish(tmp_path_factory):
     """Four species, twelve photographs each, in class folders."""
     folder = tmp_path_factory.mktemp("small") / "fish"
-    Fishid(folder.parent / "home").ok(
-        "data", "synth", folder, "--species", 4, "--per-class", 12, "--seed", 5
-    )
+    Fishid(folder.parent / "home").ok("data", "synth", folder, "--species", 4, "--per-class", 12, "--seed", 5)
     return folder
 
 

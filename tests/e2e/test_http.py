@@ -23,7 +23,9 @@ def encoded(size=(320, 240), form="JPEG", mode="RGB"):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(("form", "mode"), [("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("WEBP", "RGB")])
+@pytest.mark.parametrize(
+    ("form", "mode"), [("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("WEBP", "RGB")]
+)
 def test_photograph_formats_are_answered(server, form, mode):
     reply = server.predict(encoded(form=form, mode=mode))
     assert reply.status_code == 200, reply.text
@@ -31,7 +33,9 @@ def test_photograph_formats_are_answered(server, form, mode):
 
 def test_a_raw_body_is_answered_like_a_form(server):
     photo = encoded()
-    raw = requests.post(f"{server.url}/predict", data=photo, headers={"content-type": "image/jpeg"}, timeout=30)
+    raw = requests.post(
+        f"{server.url}/predict", data=photo, headers={"content-type": "image/jpeg"}, timeout=30
+    )
     assert raw.json()["predicted_class"] == server.predict(photo).json()["predicted_class"]
 
 
@@ -57,7 +61,12 @@ def test_bad_photographs_are_problems_in_words(server, photo, status):
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nowhere", 404), ("GET", "/predict", 405), ("POST", "/predict", 400), ("DELETE", "/model", 405)],
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/predict", 405),
+        ("POST", "/predict", 400),
+        ("DELETE", "/model", 405),
+    ],
 )
 def test_wrong_requests_are_problems(server, method, path, status):
     reply = requests.request(method, server.url + path, timeout=10)
@@ -100,6 +109,9 @@ def test_the_page_asks_no_other_host(server):
 def test_documents(server):
     assert "/predict" in requests.get(f"{server.url}/openapi.json", timeout=10).json()["paths"]
     assert requests.get(f"{server.url}/docs", timeout=10).status_code == 200
-    assert requests.get(f"{server.url}/health", timeout=10).json() == {"status": "healthy", "model_loaded": True}
+    assert requests.get(f"{server.url}/health", timeout=10).json() == {
+        "status": "healthy",
+        "model_loaded": True,
+    }
     ready = requests.get(f"{server.url}/ready", timeout=10).json()
     assert ready["status"] == "ready"

@@ -199,5 +199,6 @@ def test_an_accepted_request_is_answered_after_the_signal(
     assert server.stop(with_signal) == 0
     for worker in workers:
         worker.join()
-    # Not yet accepted connections may be refused (the thread ends without a reply), accepted ones are answered.
+    # Connections not yet accepted may be refused (their threads end without a reply); accepted ones are
+    # answered.
     assert set(replies) == {200}

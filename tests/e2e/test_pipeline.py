@@ -101,7 +101,9 @@ def test_up_demonstrates_and_says_so_and_the_second_start_trains_nothing(
     assert model["demonstration"]
     assert len(model["classes"]) == 15
     assert model["evaluation"]["test"]["accuracy"] >= 0.8
-    answer = server.predict(next(small_fish.glob("esox_lucius/*.jpg"), next(small_fish.glob("*/*.jpg"))).read_bytes())
+    answer = server.predict(
+        next(small_fish.glob("esox_lucius/*.jpg"), next(small_fish.glob("*/*.jpg"))).read_bytes()
+    )
     assert answer.status_code == 200
 
 

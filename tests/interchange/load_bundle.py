@@ -88,7 +88,7 @@ def main() -> None:
     height, width = size["height"], size["width"]
     pixels = np.random.default_rng(0).integers(0, 256, (3, height, width, 3), dtype=np.uint8)
     for n in (1, 3):
-        direct = dict(zip(names, session.run(None, {"image": pixels[:n]})))
+        direct = dict(zip(names, session.run(None, {"image": pixels[:n]}), strict=True))
         check_outputs(direct, manifest, n, "mlflow.onnx")
         for argument in (pixels[:n], {"image": pixels[:n]}):
             answer = by_pyfunc.predict(argument)
