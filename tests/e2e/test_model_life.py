@@ -202,3 +202,28 @@ def test_an_accepted_request_is_answered_after_the_signal(
     # Connections not yet accepted may be refused (their threads end without a reply); accepted ones are
     # answered.
     assert set(replies) == {200}
+
+
+def test_a_class_of_ones_own_gets_the_names_of_ones_own_file(fishid, small_fish, tmp_path):
+    folder = tmp_path / "fish"
+    for n, source in enumerate(sorted(path for path in small_fish.iterdir() if path.is_dir())[:3]):
+        target = folder / ("Pond Ghost", "arctic_char", source.name)[n]
+        target.mkdir(parents=True)
+        for photo in source.glob("*.jpg"):
+            (target / photo.name).write_bytes(photo.read_bytes())
+    names = tmp_path / "names.toml"
+    names.write_text(
+        '[[species]]\nslug = "arctic_char"\nlatin = "Salvelinus alpinus"\nru = "Голец"\nen = "Char"\n'
+    )
+    fishid.ok(
+        "train", "--data", folder, "--out", tmp_path / "bundle", env={"FISHID_SPECIES__NAMES": str(names)}
+    )
+    classes = json.loads((tmp_path / "bundle" / "fishid.json").read_text())["classes"]
+    named = {entry["slug"]: entry for entry in classes}
+    assert named["arctic_char"] == {
+        "slug": "arctic_char",
+        "latin": "Salvelinus alpinus",
+        "ru": "Голец",
+        "en": "Char",
+    }
+    assert named["pond_ghost"]["en"] == "Pond Ghost"

@@ -130,7 +130,13 @@ pub fn run(
         Trained::keep(folder, &head)
     })?;
 
+    let names: Vec<_> = plan
+        .classes
+        .iter()
+        .map(|class| train.catalogue.resolve(class))
+        .collect();
     let evaluate_inputs = (
+        &names,
         &train_inputs,
         &trained.head_digest,
         train.model_name,

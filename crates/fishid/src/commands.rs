@@ -21,9 +21,9 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
     let config = config::read(cli.config.as_deref())?;
     let home = Home::find()?;
     match cli.command {
-        Command::Data(command) => data::run(command),
+        Command::Data(command) => data::run(command, &config),
         Command::Train(args) => train::run(&args, &config, &home),
-        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args, &config),
         Command::Predict(args) => predict::run(&args),
         Command::Registry(command) => registry::run(command, &config, &home),
         Command::Pipeline(PipelineCommand::Run(args)) => pipeline::run(args, &config, &home),

@@ -1,11 +1,12 @@
 //! Settings: flag > environment (`FISHID_SECTION__KEY`) > `fishid.toml` > default. An unknown key is an
 //! error that names it, because a misspelt setting that is silently ignored costs a night.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
+use fishid_taxonomy::Catalogue;
 use serde::Deserialize;
 
 use crate::exit::BlameInput as _;
@@ -23,6 +24,33 @@ pub struct Config {
     pub serve: ServeConfig,
     /// Training.
     pub train: TrainConfig,
+    /// Names of species.
+    pub species: SpeciesConfig,
+}
+
+/// `[species]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpeciesConfig {
+    /// A file of names beside the built-in ones, in the form of `crates/fishid-taxonomy/species.toml`.
+    pub names: Option<PathBuf>,
+}
+
+impl Config {
+    /// The built-in names and the user's own.
+    pub fn catalogue(&self) -> anyhow::Result<Catalogue> {
+        let Some(file) = &self.species.names else {
+            return Ok(Catalogue::builtin().clone());
+        };
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("species.names = {}", file.display()))
+            .blame_input()?;
+        Catalogue::builtin()
+            .clone()
+            .extended_with(&text)
+            .with_context(|| file.display().to_string())
+            .blame_input()
+    }
 }
 
 /// `[registry]`

@@ -10,13 +10,14 @@ use serde_json::json;
 
 use super::{print_json, print_line};
 use crate::cli::{CheckArgs, DataCommand, GroupColumn, ImportArgs, SplitArgs, SynthArgs};
+use crate::config::Config;
 use crate::exit::{BlameInput as _, Status};
 use crate::progress::Bar;
 
-pub fn run(command: DataCommand) -> anyhow::Result<Status> {
+pub fn run(command: DataCommand, config: &Config) -> anyhow::Result<Status> {
     match command {
         DataCommand::Synth(args) => synth(args),
-        DataCommand::Check(args) => look(&args),
+        DataCommand::Check(args) => look(&args, config),
         DataCommand::Import(args) => bring_in(&args),
         DataCommand::Split(args) => split(args),
     }
@@ -57,10 +58,14 @@ fn synth(args: SynthArgs) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-fn look(args: &CheckArgs) -> anyhow::Result<Status> {
+fn look(args: &CheckArgs, config: &Config) -> anyhow::Result<Status> {
     let dataset = open(&args.dir, &args.group)?;
+    let options = CheckOptions {
+        catalogue: config.catalogue()?,
+        ..CheckOptions::default()
+    };
     let bar = Bar::new("checking");
-    let problems = check(&dataset, &CheckOptions::default(), &|done, total| {
+    let problems = check(&dataset, &options, &|done, total| {
         bar.set(done, total);
     });
     drop(bar);

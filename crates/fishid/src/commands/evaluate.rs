@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fishid_dataset::{Dataset, groups_of, inspect};
 use fishid_image::Limits;
 use fishid_prediction::{Predictor, PredictorOptions};
-use fishid_taxonomy::Catalogue;
 use fishid_training::{BootstrapOptions, Evaluation, EvaluationInput};
 use rayon::prelude::*;
 use serde_json::json;
 
 use super::{data, predict, print_json, print_line};
 use crate::cli::EvaluateArgs;
+use crate::config::Config;
 use crate::exit::{InputError, Status};
 use crate::progress::Bar;
 
-pub fn run(args: &EvaluateArgs) -> anyhow::Result<Status> {
+pub fn run(args: &EvaluateArgs, config: &Config) -> anyhow::Result<Status> {
     if !args.bundle.is_dir() {
         anyhow::bail!(InputError(format!(
             "{}: no such bundle folder",
@@ -35,7 +35,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<Status> {
     let groups = groups_of(&dataset, &inspections);
     let answers = answer_all(&dataset, &predictor);
 
-    let catalogue = Catalogue::builtin();
+    let catalogue = config.catalogue()?;
     let (mut probabilities, mut truth, mut kept_groups, mut left_out) =
         (vec![], vec![], vec![], vec![]);
     for ((photograph, group), answer) in dataset.photographs().iter().zip(groups).zip(answers) {

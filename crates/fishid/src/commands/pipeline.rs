@@ -9,7 +9,6 @@ use fishid_pipeline::record::RunRecord;
 use fishid_pipeline::steps::Folders;
 use fishid_pipeline::{NotAcceptable, PipelineError, PipelineRequest, PipelineResult};
 use fishid_registry::FolderTracker;
-use fishid_taxonomy::Catalogue;
 use fishid_training::{Recipe, TrainRequest, TrainingError};
 
 use super::recipe::{CODE_VERSION, choose};
@@ -143,7 +142,7 @@ pub fn carry_out(
         train: TrainRequest {
             dataset: &dataset,
             backbone: &choices.backbone,
-            catalogue: Catalogue::builtin(),
+            catalogue: &config.catalogue()?,
             recipe: &Recipe::default(),
             fit: choices.fit,
             seed: choices.seed,

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use fishid_dataset::Ratios;
-use fishid_taxonomy::Catalogue;
 use fishid_training::{Recipe, TrainRequest, TrainingError, train};
 use serde_json::json;
 
@@ -22,7 +21,7 @@ pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
     let request = TrainRequest {
         dataset: &dataset,
         backbone: &choices.backbone,
-        catalogue: Catalogue::builtin(),
+        catalogue: &config.catalogue()?,
         recipe: &Recipe::default(),
         fit: choices.fit,
         seed: choices.seed,
