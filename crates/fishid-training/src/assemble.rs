@@ -251,6 +251,7 @@ fn manifest(
         training: json!({
             "recipe": request.recipe,
             "setting": fitted.setting,
+            "lda_shrinkage": fitted.lda_shrinkage,
             "best_epoch": fitted.best_epoch,
             "n_inner_folds": fitted.n_inner_folds,
             "trials": fitted.trials,

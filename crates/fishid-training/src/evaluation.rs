@@ -7,6 +7,7 @@ mod bootstrap;
 mod confusion;
 mod reliability;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -158,7 +159,12 @@ fn is_among_top(class: usize, row: &[f32], k: usize) -> bool {
         let ahead = row
             .iter()
             .enumerate()
-            .filter(|(i, value)| **value > *own || (**value == *own && *i < class))
+            // Of equals the first is ahead, as in `argmax`.
+            .filter(|(i, value)| match value.total_cmp(own) {
+                Ordering::Greater => true,
+                Ordering::Equal => *i < class,
+                Ordering::Less => false,
+            })
             .count();
         ahead < k
     })

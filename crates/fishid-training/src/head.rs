@@ -145,11 +145,7 @@ pub fn fit(request: &FitRequest<'_>, progress: &mut dyn Progress) -> Result<Fitt
     };
     let mut head = winner.mean_head(request.n_classes, train.dim);
     if let Some(shrinkage) = searched.lda_shrinkage {
-        let weights = search::class_balance(
-            train.labels,
-            request.n_classes,
-            request.recipe.class_balance_exponent,
-        );
+        let weights = search::row_weights(request, &|_| true);
         let companion = lda::discriminant(
             &x,
             train.labels,

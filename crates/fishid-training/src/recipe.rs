@@ -82,6 +82,8 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// A photograph weighs (photographs of its class)^-exponent: 0 ignores balance, 1 makes classes equal.
     pub class_balance_exponent: f64,
+    /// And (photographs of its group)^-exponent: photographs of one fish are not independent.
+    pub group_balance_exponent: f64,
     /// Most epochs; one epoch is one step over all training rows.
     pub max_epochs: usize,
     /// Epochs without a better validation macro-F1 before a setting stops.
@@ -129,6 +131,7 @@ impl Default for Recipe {
             dropouts: vec![0.0, 0.3],
             label_smoothing: 0.02,
             class_balance_exponent: 0.5,
+            group_balance_exponent: 1.0,
             max_epochs: 60,
             patience_epochs: 20,
             validate_every_epochs: 5,

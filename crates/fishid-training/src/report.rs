@@ -66,6 +66,3 @@ fn render(name: &str, template: &str, page: &Page) -> Result<String, TrainingErr
     environment.add_template(name, template)?;
     Ok(environment.get_template(name)?.render(Serde(page))?)
 }
-
-#[cfg(test)]
-mod tests;

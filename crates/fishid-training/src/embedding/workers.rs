@@ -59,64 +59,78 @@ enum Answer {
     Failed(TrainingError),
 }
 
+/// What the workers share while they run.
+struct Shared {
+    known: Known,
+    next: AtomicUsize,
+    is_stopped: AtomicBool,
+}
+
 impl Pool<'_> {
     pub(super) fn run(
         &self,
         store: &mut EmbeddingStore,
         progress: &mut dyn Progress,
     ) -> Result<Embeddings, TrainingError> {
-        let name = |view: &View| view.key(self.seed, self.augmentation);
         let wanted: HashSet<String> = self
             .jobs
             .iter()
-            .flat_map(|job| job.views.iter().map(&name))
+            .flat_map(|job| job.views.iter().map(|view| self.name(*view)))
             .collect();
         let known = store.load(&wanted)?;
         for text in store.damaged() {
             progress.warn(text);
         }
-        let (next, is_stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let shared = Shared {
+            known,
+            next: AtomicUsize::new(0),
+            is_stopped: AtomicBool::new(false),
+        };
         let (sender, receiver) = bounded::<Answer>(self.n_threads * 4);
         thread::scope(|scope| {
             for i in 0..self.n_threads.max(1) {
                 let sender = sender.clone();
-                let work = || self.work(&known, &name, &next, &is_stopped, sender);
-                thread::Builder::new()
-                    .name(format!("embed-{i}"))
-                    .spawn_scoped(scope, work)
-                    .map_err(TrainingError::file(
-                        "cannot start a thread for",
-                        "embedding",
-                    ))?;
+                let work = {
+                    let shared = &shared;
+                    move || self.work(shared, &sender)
+                };
+                let thread = thread::Builder::new().name(format!("embed-{i}"));
+                match thread.spawn_scoped(scope, work) {
+                    Ok(_) => {}
+                    Err(error) if i == 0 => {
+                        return Err(TrainingError::file("cannot start a thread for", "embed")(
+                            error,
+                        ));
+                    }
+                    // With fewer threads it takes longer.
+                    Err(_) => break,
+                }
             }
             drop(sender);
             let gathered = self.gather(&receiver, store, progress);
-            is_stopped.store(true, Ordering::Relaxed);
+            shared.is_stopped.store(true, Ordering::Relaxed);
             // Workers that wait for room in the channel must find it.
             while receiver.recv().is_ok() {}
             gathered
         })
     }
 
-    fn work(
-        &self,
-        known: &Known,
-        name: &(dyn Fn(&View) -> String + Sync),
-        next: &AtomicUsize,
-        is_stopped: &AtomicBool,
-        sender: Sender<Answer>,
-    ) {
+    fn name(&self, view: View) -> String {
+        view.key(self.seed, self.augmentation)
+    }
+
+    fn work(&self, shared: &Shared, sender: &Sender<Answer>) {
         let mut embedder = match (self.make_embedder)() {
             Ok(embedder) => embedder,
             Err(error) => return drop(sender.send(Answer::Failed(error))),
         };
-        while !is_stopped.load(Ordering::Relaxed) {
-            let job = next.fetch_add(1, Ordering::Relaxed);
+        while !shared.is_stopped.load(Ordering::Relaxed) {
+            let job = shared.next.fetch_add(1, Ordering::Relaxed);
             if job >= self.jobs.len() {
                 break;
             }
             if sender
-                .send(self.embed(job, known, name, embedder.as_mut()))
+                .send(self.embed(job, &shared.known, embedder.as_mut()))
                 .is_err()
             {
                 break;
@@ -124,13 +138,7 @@ impl Pool<'_> {
         }
     }
 
-    fn embed(
-        &self,
-        job: usize,
-        known: &Known,
-        name: &(dyn Fn(&View) -> String + Sync),
-        embedder: &mut dyn Embedder,
-    ) -> Answer {
+    fn embed(&self, job: usize, known: &Known, embedder: &mut dyn Embedder) -> Answer {
         let wanted = &self.jobs[job];
         let bytes = match (self.read)(wanted.photograph) {
             Ok(bytes) => bytes,
@@ -140,7 +148,7 @@ impl Pool<'_> {
         let mut photo = None;
         let mut views = Vec::with_capacity(wanted.views.len());
         for view in &wanted.views {
-            let key = (digest.clone(), name(view));
+            let key = (digest.clone(), self.name(*view));
             if let Some(embedding) = known.get(&key) {
                 views.push((key.1, embedding.clone(), false));
                 continue;

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::float_cmp)] // the same to the last bit is what is asserted
 
 use super::{BootstrapOptions, Evaluation, EvaluationInput, bootstrap_interval};
 

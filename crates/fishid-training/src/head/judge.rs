@@ -8,10 +8,8 @@ use crate::evaluation::{Counts, argmax};
 /// Rows to judge by, each by the one member that did not learn from it.
 pub(super) struct Judge {
     embeddings: Vec<Tensor<2>>,
-    /// Per row: the member that is judged by it, and its class; `None` for rows to pass over.
-    rows: Vec<Option<(usize, usize)>>,
-    /// Number of judged rows.
-    n: usize,
+    /// Per row: the member that is judged by it, and its class.
+    rows: Vec<(usize, usize)>,
 }
 
 /// Numbers of one block over all judged rows.
@@ -39,16 +37,15 @@ impl Judge {
             .filter(|(_, row)| row.is_some())
             .flat_map(|(embedding, _)| embedding.iter().copied())
             .collect();
-        let rows: Vec<_> = rows.iter().copied().filter(Option::is_some).collect();
+        let rows: Vec<_> = rows.iter().copied().flatten().collect();
         Self {
             embeddings: chunked(&kept, dim),
-            n: rows.len(),
             rows,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.n == 0
+        self.rows.is_empty()
     }
 
     /// One score per block.
@@ -59,9 +56,7 @@ impl Judge {
         let width = shape.n_members * k;
         for_each_logits(blocks, shape, &self.embeddings, |first, logits| {
             for (i, row) in logits.chunks_exact(blocks.len() * width).enumerate() {
-                let Some((member, class)) = self.rows[first + i] else {
-                    continue;
-                };
+                let (member, class) = self.rows[first + i];
                 for (block, own) in row.chunks_exact(width).enumerate() {
                     let own = &own[member * k..(member + 1) * k];
                     counts[block].add(class, argmax(own), 1);
@@ -75,7 +70,7 @@ impl Judge {
             .map(|(counts, loss)| Score {
                 macro_f1: counts.macro_f1(),
                 accuracy: counts.accuracy(),
-                loss: loss / self.n.max(1) as f64,
+                loss: loss / self.rows.len().max(1) as f64,
             })
             .collect()
     }

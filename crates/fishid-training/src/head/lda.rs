@@ -100,8 +100,9 @@ fn class_means(
         }
     }
     for (mean, weight) in sums.chunks_exact_mut(dim).zip(&weight) {
-        mean.iter_mut()
-            .for_each(|value| *value /= weight.max(1e-12));
+        for value in mean {
+            *value /= weight.max(1e-12);
+        }
     }
     let total: f64 = weight.iter().sum();
     (

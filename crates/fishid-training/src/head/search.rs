@@ -1,5 +1,7 @@
 //! The run: epochs over all settings, early stopping, halving, the best snapshot of each.
 
+use std::collections::HashMap;
+
 use super::bank::{Batch, Block, Epoch, Shape, step};
 use super::judge::{Judge, Score};
 use super::{EpochMetrics, FitRequest, InnerFolds, LinearHead, SearchTrial, TrainingRows};
@@ -103,12 +105,7 @@ impl<'a> RunPlan<'a> {
             shape,
             settings,
             targets: smoothed_targets(train.labels, request.n_classes, recipe.label_smoothing),
-            weights: row_weights(
-                train.labels,
-                shape,
-                recipe.class_balance_exponent,
-                member_learns,
-            ),
+            weights: member_weights(request, n_members, member_learns),
             judged,
             stop_after: recipe.max_epochs,
             seed: request.seed,
@@ -125,42 +122,45 @@ fn smoothed_targets(labels: &[usize], n_classes: usize, smoothing: f64) -> Vec<f
     targets
 }
 
-/// The weight of each row by its class alone: (rows of the class)^-exponent.
-pub(super) fn class_balance(labels: &[usize], n_classes: usize, exponent: f64) -> Vec<f32> {
-    let mut n_of_class = vec![0_usize; n_classes];
-    for label in labels {
-        n_of_class[*label] += 1;
-    }
-    labels
-        .iter()
-        .map(|label| (n_of_class[*label] as f64).powf(-exponent) as f32)
-        .collect()
-}
-
-/// `[rows, members]`: class-balanced, summing to one over the rows each member learns from.
-fn row_weights(
-    labels: &[usize],
-    shape: Shape,
-    exponent: f64,
+/// `[rows, members]`: balanced between groups and classes, summing to one over the rows each member learns from.
+fn member_weights(
+    request: &FitRequest<'_>,
+    n_members: usize,
     member_learns: &dyn Fn(usize, usize) -> bool,
 ) -> Vec<f32> {
-    let mut weights = vec![0.0_f32; labels.len() * shape.n_members];
-    for member in 0..shape.n_members {
-        let mut n_of_class = vec![0_usize; shape.n_classes];
-        for (row, label) in labels.iter().enumerate() {
-            n_of_class[*label] += usize::from(member_learns(row, member));
+    let n = request.train.len();
+    let mut weights = vec![0.0_f32; n * n_members];
+    for member in 0..n_members {
+        let own = row_weights(request, &|row| member_learns(row, member));
+        for (row, weight) in own.into_iter().enumerate() {
+            weights[row * n_members + member] = weight;
         }
-        let weight = |label: usize| (n_of_class[label].max(1) as f64).powf(-exponent);
-        let total: f64 = n_of_class
-            .iter()
-            .enumerate()
-            .map(|(label, n)| *n as f64 * weight(label))
-            .sum();
-        for (row, label) in labels.iter().enumerate() {
-            if member_learns(row, member) {
-                weights[row * shape.n_members + member] = (weight(*label) / total) as f32;
-            }
-        }
+    }
+    weights
+}
+
+/// Weights of the rows that are learned from, 0 for the others, summing to one. A row weighs
+/// (rows of its group)^-a · (weight of its class)^-b with the recipe's exponents a and b.
+pub(super) fn row_weights(request: &FitRequest<'_>, learns: &dyn Fn(usize) -> bool) -> Vec<f32> {
+    let (train, recipe) = (&request.train, request.recipe);
+    let learned: Vec<usize> = (0..train.len()).filter(|row| learns(*row)).collect();
+    let mut n_of_group: HashMap<&str, f64> = HashMap::new();
+    for row in &learned {
+        *n_of_group.entry(&train.groups[*row]).or_default() += 1.0;
+    }
+    let by_group =
+        |row: usize| n_of_group[train.groups[row].as_str()].powf(-recipe.group_balance_exponent);
+    let mut of_class = vec![0.0_f64; request.n_classes];
+    for row in &learned {
+        of_class[train.labels[*row]] += by_group(*row);
+    }
+    let weight = |row: usize| {
+        by_group(row) * of_class[train.labels[row]].powf(-recipe.class_balance_exponent)
+    };
+    let total: f64 = learned.iter().map(|row| weight(*row)).sum();
+    let mut weights = vec![0.0; train.len()];
+    for row in learned {
+        weights[row] = (weight(row) / total) as f32;
     }
     weights
 }

@@ -195,8 +195,7 @@ fn a_rare_class_is_not_drowned_when_classes_are_balanced() {
     let kept: Vec<usize> = (0..240)
         .filter(|i| train.labels[*i] == 0 || i % 20 >= 18)
         .collect();
-    let pick = |values: &[usize]| kept.iter().map(|i| values[*i]).collect::<Vec<_>>();
-    train.labels = pick(&train.labels);
+    train.labels = kept.iter().map(|i| train.labels[*i]).collect();
     train.embeddings = kept
         .iter()
         .flat_map(|i| train.embeddings[i * DIM..(i + 1) * DIM].to_vec())

@@ -38,6 +38,7 @@ pub(super) struct Page {
     threshold: String,
     threshold_is_measured: bool,
     has_validation: bool,
+    lda_shrinkage: Option<f64>,
     licence: String,
 }
 
@@ -127,11 +128,11 @@ struct TrialRow {
 }
 
 pub(super) fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
+    format!("{:.1}\u{a0}%", share * 100.0)
 }
 
 fn interval([low, high]: [f64; 2]) -> String {
-    format!("{:.1}–{:.1} %", low * 100.0, high * 100.0)
+    format!("{:.1}–{:.1}\u{a0}%", low * 100.0, high * 100.0)
 }
 
 impl Page {
@@ -180,6 +181,7 @@ impl Page {
             threshold: percent(trained.calibrated.confidence_threshold),
             threshold_is_measured: trained.calibrated.threshold_is_measured,
             has_validation: input.validation.evaluation.n > 0,
+            lda_shrinkage: trained.fitted.lda_shrinkage,
             licence: manifest.backbone.licence.clone().unwrap_or_else(|| "not stated".to_owned()),
         }
     }
@@ -305,7 +307,7 @@ fn confusion_rows(input: &ReportInput<'_>) -> Vec<ConfusionRow> {
             let n: usize = counts.iter().sum();
             let cell = |(column, count): (usize, &usize)| ConfusionCell {
                 count: *count,
-                strength: if n == 0 { 0 } else { count * 100 / n },
+                strength: (count * 100).checked_div(n).unwrap_or(0),
                 is_diagonal: row == column,
                 title: format!(
                     "{} answered as {}: {count} of {n}",
@@ -349,7 +351,7 @@ fn trial_rows(input: &ReportInput<'_>) -> Vec<TrialRow> {
 fn lineage(input: &ReportInput<'_>) -> Vec<(String, String)> {
     let manifest = input.manifest;
     let preprocessing = &manifest.preprocessing;
-    let training = &manifest.training;
+    let (training, trained) = (&manifest.training, input.trained);
     let row = |name: &str, value: String| (name.to_owned(), value);
     vec![
         row(
@@ -394,7 +396,11 @@ fn lineage(input: &ReportInput<'_>) -> Vec<(String, String)> {
         ),
         row(
             "Head",
-            "linear, trained with Burn on standardised embeddings".to_owned(),
+            if trained.fitted.lda_shrinkage.is_some() {
+                "linear: trained with Burn on standardised embeddings, averaged with a shrinkage discriminant".to_owned()
+            } else {
+                "linear: trained with Burn on standardised embeddings".to_owned()
+            },
         ),
         row(
             "Engine",
