@@ -25,8 +25,9 @@ pub struct WrongPixelCount {
 impl RgbPhoto {
     /// A picture of `width × height × 3` bytes; neither side may be 0.
     pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self, WrongPixelCount> {
-        let expected = u64::from(width) * u64::from(height) * 3;
-        if expected == 0 || expected != pixels.len() as u64 {
+        // In 128 bits, because three bytes for each of 2^64 pixels are more than 64 bits count.
+        let expected = u128::from(width) * u128::from(height) * 3;
+        if expected == 0 || expected != pixels.len() as u128 {
             return Err(WrongPixelCount {
                 width,
                 height,

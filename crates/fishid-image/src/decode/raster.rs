@@ -21,7 +21,8 @@ pub(super) fn decode(bytes: &[u8], header: &PhotoHeader) -> Result<RgbPhoto, Pho
     limits.max_image_width = Some(header.width);
     limits.max_image_height = Some(header.height);
     // Four channels of 16 bits are the most a pixel takes.
-    limits.max_alloc = Some(u64::from(header.width) * u64::from(header.height) * 8 + SPARE_BYTES);
+    let n_pixels = u64::from(header.width) * u64::from(header.height);
+    limits.max_alloc = Some(n_pixels.saturating_mul(8).saturating_add(SPARE_BYTES));
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
     // The build checks arithmetic, so a decoder that overflows on a stranger's bytes stops with a panic:

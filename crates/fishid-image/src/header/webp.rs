@@ -7,7 +7,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walk<'_>, PhotoError> {
     let mut rest = &bytes[12..];
     let mut found = Walk::default();
     let mut has_canvas = false;
-    while let Some((kind, data)) = chunk(&mut rest) {
+    while let Some((kind, data)) = chunk(&mut rest)? {
         match kind {
             b"VP8X" if !has_canvas => {
                 (found.width, found.height) = canvas_size(data).ok_or_else(incomplete)?;
@@ -18,7 +18,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walk<'_>, PhotoError> {
             }
             b"ANMF" => {
                 let mut frame = data.get(16..).ok_or_else(incomplete)?;
-                while let Some((kind, data)) = chunk(&mut frame) {
+                while let Some((kind, data)) = chunk(&mut frame)? {
                     note_picture(&mut found, &mut has_canvas, *kind, data)?;
                 }
             }
@@ -81,12 +81,22 @@ fn lossless_size(data: &[u8]) -> Option<(u32, u32)> {
     Some((1 + (bits & 0x3fff), 1 + ((bits >> 14) & 0x3fff)))
 }
 
-/// The next chunk's name and data, or what is there of the last one: its header may be all we need.
-fn chunk<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8; 4], &'a [u8])> {
-    let kind = take(rest, 4)?.as_array()?;
-    let length = u32::from_le_bytes(*take(rest, 4)?.as_array()?) as usize;
-    let data = take(rest, length.min(rest.len()))?;
+/// A chunk's name and data.
+type Chunk<'a> = (&'a [u8; 4], &'a [u8]);
+
+/// The next chunk. Pixels that end too early are an error here, because the lossy decoder would fill up
+/// with what it likes; of anything else there is as much as there is.
+fn chunk<'a>(rest: &mut &'a [u8]) -> Result<Option<Chunk<'a>>, PhotoError> {
+    let Some(&[ref kind @ .., l1, l2, l3, l4]) = take(rest, 8).and_then(<[u8]>::as_array::<8>)
+    else {
+        return Ok(None);
+    };
+    let length = u32::from_le_bytes([l1, l2, l3, l4]) as usize;
+    if length > rest.len() && matches!(kind, b"VP8 " | b"VP8L" | b"ALPH" | b"ANMF") {
+        return Err(PhotoError::cut_off());
+    }
+    let data = take(rest, length.min(rest.len())).unwrap_or_default();
     // Chunks start at even offsets.
     take(rest, length & 1);
-    Some((kind, data))
+    Ok(Some((kind, data)))
 }
