@@ -14,7 +14,8 @@ const stored = (() => {
   }
 })();
 const state = {
-  language: stored ?? (navigator.language.startsWith("ru") ? "ru" : "en"),
+  // What is stored may be another version's, or another page's of the same address.
+  language: Object.hasOwn(texts, stored ?? "") ? stored : navigator.language.startsWith("ru") ? "ru" : "en",
   photo: null,
   answer: null,
   problem: null,
@@ -35,7 +36,8 @@ function setLanguage(language) {
     // Private windows may refuse storage; the choice then lasts until the page is closed.
   }
   loadModel();
-  if (state.answer) predict();
+  // An answer on its way is in the other language still.
+  if (state.answer || state.waiting) predict();
   render();
 }
 

@@ -60,6 +60,34 @@ test("the language is remembered", async ({ page }) => {
   await expect(page.locator("html")).toHaveAttribute("lang", "ru");
 });
 
+test("a stored language that the page does not speak is ignored", async ({ page }) => {
+  await page.evaluate(() => localStorage.setItem("language", "fr"));
+  await page.reload();
+  await expect(page.locator("#model")).not.toBeEmpty();
+  await expect(page.locator("html")).toHaveAttribute("lang", /^(ru|en)$/);
+  expect(page.problems.errors).toEqual([]);
+});
+
+test("an answer on its way when the language changes comes in the new one", async ({ page }) => {
+  await inEnglish(page);
+  let release;
+  const held = new Promise((resolve) => {
+    release = resolve;
+  });
+  await page.route("**/predict?lang=en", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.locator("#choose").setInputFiles(photographs()[7]);
+  await expect(page.locator("#waiting")).toBeVisible();
+  await inRussian(page);
+  const likeliest = page.locator("#bars li").first();
+  await expect(likeliest).toContainText(/[А-Яа-я]+/);
+  release();
+  await page.unrouteAll({ behavior: "wait" });
+  await expect(likeliest).toContainText(/[А-Яа-я]+/);
+});
+
 test("a demonstration model says so", async ({ page }) => {
   await expect(page.locator("#demonstration")).toBeVisible();
   await inEnglish(page);
