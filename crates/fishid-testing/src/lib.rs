@@ -45,3 +45,18 @@ pub fn jpeg(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
 pub fn png(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
     encode_png(&RgbPhoto::filled(width, height, colour)).expect("a small photograph encodes")
 }
+
+/// The folder with the real photographs and backbone, from `FISHID_TEST_DATA`; without it the reason for the
+/// skip is printed and the test returns.
+pub fn require_test_data() -> Option<PathBuf> {
+    let data = std::env::var_os("FISHID_TEST_DATA").filter(|value| !value.is_empty());
+    if data.is_none() {
+        eprintln!("skipped: FISHID_TEST_DATA is not set");
+    }
+    // Cargo runs a test in its crate's folder, the variable is written for the repository's.
+    data.map(|path| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .join(path)
+    })
+}
