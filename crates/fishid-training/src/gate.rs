@@ -35,6 +35,10 @@ pub struct GateRequest<'a> {
     /// Groups the champion was trained or tuned on (train and val in its bundle's `splits`): their
     /// photographs would flatter it and are left out.
     pub champion_trained_on: &'a BTreeSet<String>,
+    /// Slugs of the classes the candidate can answer with.
+    pub candidate_classes: &'a [String],
+    /// Slugs of the classes the champion can answer with.
+    pub champion_classes: &'a [String],
     /// How the bootstrap draws.
     pub bootstrap: BootstrapOptions,
 }
@@ -138,7 +142,29 @@ pub fn judge_first(model: &FirstModel<'_>) -> Verdict {
 }
 
 /// Compares candidate and champion on the same photographs by a paired bootstrap over groups.
+///
+/// A candidate that lacks a class of the champion is never accepted: the test split of its own data holds
+/// no photograph of what it would forget, so the numbers cannot show the loss.
 pub fn compare(request: &GateRequest<'_>) -> Verdict {
+    let mut verdict = measure(request);
+    let forgotten: Vec<&str> = request
+        .champion_classes
+        .iter()
+        .filter(|class| !request.candidate_classes.contains(class))
+        .map(String::as_str)
+        .collect();
+    if !forgotten.is_empty() {
+        verdict.decision = Decision::NotComparable;
+        let reason = format!(
+            "it would forget: {}; promote by hand if that is meant",
+            forgotten.join(", ")
+        );
+        verdict.reasons.insert(0, reason);
+    }
+    verdict
+}
+
+fn measure(request: &GateRequest<'_>) -> Verdict {
     let kept: Vec<&GatePhotograph> = request
         .photographs
         .iter()

@@ -27,7 +27,19 @@ fn photographs(candidate_wrong: usize, champion_wrong: usize) -> Vec<GatePhotogr
         .collect()
 }
 
+const CLASSES: &[&str] = &["esox_lucius", "perca_fluviatilis"];
+
 fn check(photographs: &[GatePhotograph], champion_trained_on: &[&str]) -> Verdict {
+    check_classes(photographs, champion_trained_on, CLASSES, CLASSES)
+}
+
+fn check_classes(
+    photographs: &[GatePhotograph],
+    champion_trained_on: &[&str],
+    candidate_classes: &[&str],
+    champion_classes: &[&str],
+) -> Verdict {
+    let owned = |slugs: &[&str]| -> Vec<String> { slugs.iter().map(ToString::to_string).collect() };
     let champion_trained_on: BTreeSet<String> = champion_trained_on
         .iter()
         .map(|group| (*group).to_owned())
@@ -35,6 +47,8 @@ fn check(photographs: &[GatePhotograph], champion_trained_on: &[&str]) -> Verdic
     compare(&GateRequest {
         photographs,
         champion_trained_on: &champion_trained_on,
+        candidate_classes: &owned(candidate_classes),
+        champion_classes: &owned(champion_classes),
         bootstrap: BootstrapOptions::default(),
     })
 }
@@ -99,4 +113,28 @@ fn too_few_photographs_left_are_not_a_comparison() {
         verdict.reasons[1].contains("8 photographs of 2 groups are left"),
         "{verdict:?}"
     );
+}
+
+#[test]
+fn a_candidate_that_lacks_species_of_the_champion_is_left_to_a_person_however_good_it_is() {
+    let champion = [
+        "esox_lucius",
+        "perca_fluviatilis",
+        "salmo_trutta",
+        "tinca_tinca",
+    ];
+    let verdict = check_classes(&photographs(0, 2), &[], CLASSES, &champion);
+    assert_eq!(verdict.decision, Decision::NotComparable);
+    assert_eq!(
+        verdict.reasons[0],
+        "it would forget: salmo_trutta, tinca_tinca; promote by hand if that is meant"
+    );
+    // The numbers are there all the same, for the person who decides.
+    assert!(verdict.accuracy_difference.unwrap() > 0.0);
+}
+
+#[test]
+fn a_candidate_that_knows_more_species_than_the_champion_may_be_accepted() {
+    let candidate = ["esox_lucius", "perca_fluviatilis", "tinca_tinca"];
+    assert!(check_classes(&photographs(1, 1), &[], &candidate, CLASSES).is_accepted());
 }

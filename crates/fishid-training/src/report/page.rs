@@ -348,6 +348,16 @@ fn trial_rows(input: &ReportInput<'_>) -> Vec<TrialRow> {
         .collect()
 }
 
+/// A folder by its own name: where it stood on the trainer's machine is nobody's business, and the report
+/// of the same photographs elsewhere should be the same.
+fn place(location: &str) -> String {
+    if location.starts_with("s3://") {
+        return location.to_owned();
+    }
+    let name = location.trim_end_matches('/').rsplit('/').next();
+    name.unwrap_or(location).to_owned()
+}
+
 fn lineage(input: &ReportInput<'_>) -> Vec<(String, String)> {
     let manifest = input.manifest;
     let preprocessing = &manifest.preprocessing;
@@ -378,7 +388,7 @@ fn lineage(input: &ReportInput<'_>) -> Vec<(String, String)> {
                 .clone()
                 .unwrap_or_else(|| "not stated".to_owned()),
         ),
-        row("Photographs", input.request.dataset.location().to_owned()),
+        row("Photographs", place(input.request.dataset.location())),
         row("Data digest", manifest.data.digest.clone()),
         row(
             "Groups from",

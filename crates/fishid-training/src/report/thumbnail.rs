@@ -1,5 +1,7 @@
 //! The worst mistakes with their photographs: where the model was wrong and sure of it.
 
+use std::collections::HashMap;
+
 use fishid_image::{Limits, decode, encode_jpeg};
 
 use super::ReportInput;
@@ -9,9 +11,10 @@ use crate::evaluation::argmax;
 use crate::golden::shrunk;
 
 const N_MISTAKES: usize = 18;
+const N_PER_GROUP: usize = 2;
 const SIDE: f64 = 170.0;
 
-/// Up to 18 wrong answers of the test split, the most confident first. A photograph that cannot be read
+/// Up to 18 wrong answers of the test split, the most confident first, two per group. A photograph that cannot be read
 /// again is shown without a picture.
 pub(super) fn worst_mistakes(input: &ReportInput<'_>) -> Vec<Mistake> {
     let plan = input.plan;
@@ -23,6 +26,15 @@ pub(super) fn worst_mistakes(input: &ReportInput<'_>) -> Vec<Mistake> {
         }
     }
     wrong.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    // Frames of one fish fail alike; a page full of them would hide the other mistakes.
+    let mut n_of_group: HashMap<&str, usize> = HashMap::new();
+    wrong.retain(|(_, planned, _)| {
+        let n = n_of_group
+            .entry(&plan.photographs[*planned].group)
+            .or_default();
+        *n += 1;
+        *n <= N_PER_GROUP
+    });
     wrong.truncate(N_MISTAKES);
     let name = |slug: &str| {
         let species = input.request.catalogue.resolve(slug);
