@@ -169,9 +169,13 @@ fn on_the_same_photographs(
             champion: predictor.names().slug(answer.top()).to_owned(),
         });
     }
+    let classes = &champion.bundle.manifest().classes;
+    let champion_classes: Vec<String> = classes.iter().map(|class| class.slug.clone()).collect();
     Ok(compare(&GateRequest {
         photographs: &photographs,
         champion_trained_on: &champion.trained_on(),
+        candidate_classes: &plan.classes,
+        champion_classes: &champion_classes,
         bootstrap: BootstrapOptions {
             seed: request.train.seed,
             ..BootstrapOptions::default()
