@@ -194,7 +194,10 @@ pub(crate) async fn openapi() -> impl IntoResponse {
     )
 }
 
-pub(crate) async fn not_found(uri: Uri) -> Problem {
+pub(crate) async fn not_found(State(app): State<App>, request: Request) -> Problem {
+    let uri = request.uri().clone();
+    // A client that writes still would never see the reply.
+    Upload::new(&app, request).discard().await;
     if page::is_part(uri.path()) {
         return page::missing_part();
     }
@@ -206,7 +209,9 @@ pub(crate) async fn not_found(uri: Uri) -> Problem {
 }
 
 /// The router adds the `Allow` header to either reply.
-pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
+pub(crate) async fn method_not_allowed(State(app): State<App>, request: Request) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    Upload::new(&app, request).discard().await;
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }

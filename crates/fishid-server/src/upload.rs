@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::problem::{Kind, Problem};
-use body::{BodyWatch, Ended};
+use body::{BodyWatch, Ended, SharedBody};
 use memory::Claim;
 
 pub(crate) use memory::UPLOAD_BLOCK_BYTES;
@@ -29,6 +29,10 @@ pub(crate) struct PhotoForm {
 /// Of a form: what its boundaries, headers and small fields may add to the photograph.
 const FORM_OVERHEAD_BYTES: u64 = 64 << 10;
 
+/// What the parser of a form may hold back: a part's header, a boundary, what has just arrived. A part whose
+/// header has no end would otherwise be collected, and searched anew with every chunk.
+const FORM_BACKLOG_BYTES: u64 = 256 << 10;
+
 /// A photograph and the memory it holds; kept until the answer is sent.
 pub(crate) struct Received {
     pub(crate) photo: Photo,
@@ -38,7 +42,7 @@ pub(crate) struct Received {
 /// A request whose body has not been read.
 pub(crate) struct Upload {
     headers: HeaderMap,
-    body: Option<Body>,
+    body: SharedBody,
     watch: BodyWatch,
     claim: Claim,
     max_photo_bytes: usize,
@@ -57,7 +61,7 @@ impl Upload {
         let (body, watch) = body::watched(body, &app.config);
         Self {
             headers: parts.headers,
-            body: Some(body),
+            body: SharedBody::new(body),
             watch,
             claim: Claim::new(&app.upload_memory),
             max_photo_bytes: app.config.max_photo_bytes,
@@ -90,10 +94,7 @@ impl Upload {
         if self.headers.contains_key(header::EXPECT) && self.watch.seen() == 0 {
             return;
         }
-        if let Some(body) = self.body.take() {
-            let mut chunks = body.into_data_stream();
-            while let Some(Ok(_)) = chunks.next().await {}
-        }
+        while let Some(Ok(_)) = self.body.next().await {}
     }
 
     fn ended_early(&self, ended: Ended) -> Problem {
@@ -171,17 +172,10 @@ impl Upload {
 
     async fn read_raw(&mut self) -> Result<Photo, Problem> {
         let mut reader = self.reader();
-        let Some(body) = self.body.take() else {
-            return Err(no_photograph());
-        };
-        let mut chunks = body.into_data_stream();
-        while let Some(chunk) = chunks.next().await {
+        while let Some(chunk) = self.body.next().await {
             // Why it ended early is known to the watch.
             let chunk = chunk.map_err(|_| broken_form())?;
-            if let Err(problem) = self.push(&mut reader, &chunk) {
-                self.body = Some(Body::from_stream(chunks));
-                return Err(problem);
-            }
+            self.push(&mut reader, &chunk)?;
         }
         if reader.is_empty() {
             Err(no_photograph())
@@ -191,25 +185,20 @@ impl Upload {
     }
 
     async fn read_form(&mut self) -> Result<Photo, Problem> {
-        let mut request = Request::new(self.body.take().unwrap_or_default());
+        let (body, backlog) = self.body.clone().with_backlog(FORM_BACKLOG_BYTES);
+        let mut request = Request::new(Body::from_stream(body));
         *request.headers_mut() = self.headers.clone();
         // The watch counts instead.
         axum::extract::DefaultBodyLimit::disable().apply(&mut request);
         let mut form = Multipart::from_request(request, &())
             .await
             .map_err(|_| broken_form())?;
-        let result = self.read_fields(&mut form).await;
-        if result.is_err() {
-            // The parser holds the body; reading on through it throws the rest away.
-            while let Ok(Some(_)) = form.next_field().await {}
-        }
-        result
-    }
-
-    async fn read_fields(&mut self, form: &mut Multipart) -> Result<Photo, Problem> {
         let mut photo = None;
         while let Some(mut field) = form.next_field().await.map_err(|_| broken_form())? {
             if field.name() != Some("file") {
+                while let Some(chunk) = field.chunk().await.map_err(|_| broken_form())? {
+                    backlog.shrink(chunk.len());
+                }
                 continue;
             }
             if photo.is_some() {
@@ -221,6 +210,7 @@ impl Upload {
             let was_chosen = field.file_name().is_none_or(|name| !name.is_empty());
             let mut reader = self.reader();
             while let Some(chunk) = field.chunk().await.map_err(|_| broken_form())? {
+                backlog.shrink(chunk.len());
                 self.push(&mut reader, &chunk)?;
             }
             if !was_chosen && reader.is_empty() {

@@ -1,11 +1,14 @@
 //! A body under watch: its bytes counted, its pauses and its whole time limited.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll};
 
 use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::stream::Fuse;
+use futures::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use crate::ServerConfig;
@@ -99,6 +102,61 @@ async fn next(reading: &mut Reading) -> Option<Result<Bytes, std::io::Error>> {
         return Some(Err(reading.watch.end(Ended::TooMuch)));
     }
     Some(Ok(chunk))
+}
+
+/// A body that is read by turns: whatever the parser of a form left, for whichever reason, can still be
+/// thrown away.
+#[derive(Clone)]
+pub(crate) struct SharedBody(Arc<Mutex<Fuse<BodyDataStream>>>);
+
+impl SharedBody {
+    pub(crate) fn new(body: Body) -> Self {
+        Self(Arc::new(Mutex::new(body.into_data_stream().fuse())))
+    }
+
+    /// The same for a reader that says what it is done with; it gets an error in place of the first chunk
+    /// with which more than `max_bytes` would wait in it.
+    pub(crate) fn with_backlog(
+        self,
+        max_bytes: u64,
+    ) -> (
+        impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
+        Backlog,
+    ) {
+        let backlog = Backlog::default();
+        let grown = backlog.clone();
+        let chunks = self.map(move |chunk| {
+            let chunk = chunk.map_err(std::io::Error::other)?;
+            let n_bytes = chunk.len() as u64;
+            let waiting = grown.0.fetch_add(n_bytes, Ordering::Relaxed) + n_bytes;
+            if waiting > max_bytes {
+                return Err(std::io::Error::other("too much of the body waits"));
+            }
+            Ok(chunk)
+        });
+        (chunks, backlog)
+    }
+}
+
+impl Stream for SharedBody {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut chunks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        chunks.poll_next_unpin(cx)
+    }
+}
+
+/// Bytes given to a reader that it has neither passed on nor dropped.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Backlog(Arc<AtomicU64>);
+
+impl Backlog {
+    /// The reader is done with so many.
+    pub(crate) fn shrink(&self, n_bytes: usize) {
+        // It never passes on more than it was given.
+        self.0.fetch_sub(n_bytes as u64, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]

@@ -154,3 +154,63 @@ async fn one_connection_serves_many_requests() {
         3
     );
 }
+
+/// Sends a chunked form of `n_chunks` times 64 KiB after `head`, and gives the reply.
+async fn send_form(server: &Server, head: &str, n_chunks: usize) -> String {
+    let mut stream = connect(server).await;
+    let request = "POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\
+                   content-type: multipart/form-data; boundary=B\r\nconnection: close\r\n\r\n";
+    let first = format!("{request}{:x}\r\n{head}\r\n", head.len());
+    stream.write_all(first.as_bytes()).await.unwrap();
+    let mut chunk = b"10000\r\n".to_vec();
+    chunk.resize(chunk.len() + (64 << 10), b'a');
+    chunk.extend_from_slice(b"\r\n");
+    for _ in 0..n_chunks {
+        stream.write_all(&chunk).await.unwrap();
+    }
+    let tail = "\r\n\r\nphoto\r\n--B--\r\n";
+    let last = format!("{:x}\r\n{tail}\r\n0\r\n\r\n", tail.len());
+    stream.write_all(last.as_bytes()).await.unwrap();
+    rest(&mut stream).await
+}
+
+#[tokio::test]
+async fn a_form_that_never_gets_to_its_photograph_is_not_collected() {
+    let server = Server::start().await;
+    let header = "--B\r\ncontent-disposition: form-data; name=\"file\"\r\nx-long: ";
+    for head in [header, "before the first boundary "] {
+        let reply = send_form(&server, head, 64).await;
+        assert!(reply.starts_with("HTTP/1.1 400 "), "{head}: {reply}");
+        assert!(reply.contains("urn:fishid:problem:broken-form"), "{reply}");
+    }
+    // As much in another field is read past.
+    let other = "--B\r\ncontent-disposition: form-data; name=\"other\"\r\n\r\n";
+    let reply = send_form(&server, other, 64).await;
+    assert!(
+        reply.contains("urn:fishid:problem:no-photograph"),
+        "{reply}"
+    );
+}
+
+#[tokio::test]
+async fn whoever_sends_much_to_a_wrong_address_still_reads_the_reply() {
+    let server = Server::start().await;
+    let no_boundary = "content-type: multipart/form-data\r\n";
+    for (target, header, status) in [
+        ("POST /predictions", "", 404),
+        ("POST /health", "", 405),
+        ("POST /predict", no_boundary, 400),
+    ] {
+        let mut stream = connect(&server).await;
+        let length = 9 << 20;
+        let request = format!(
+            "{target} HTTP/1.1\r\nhost: x\r\n{header}content-length: {length}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let sent = stream.write_all(&vec![b'x'; length]).await;
+        assert!(sent.is_ok(), "{target}: {sent:?}");
+        let reply = rest(&mut stream).await;
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(reply.starts_with(&expected), "{target}: {reply}");
+    }
+}
