@@ -17,6 +17,8 @@ pub struct ServerConfig {
     pub body_timeout: Duration,
     /// The longest pause within a photograph.
     pub body_idle_timeout: Duration,
+    /// A client that takes nothing of its reply for this long is hung up on.
+    pub write_timeout: Duration,
     /// Connections open at the same time; one more waits to be accepted.
     pub max_connections: usize,
     /// After the stop signal `/ready` says 503 for this long while everything is still answered, so that
@@ -45,6 +47,7 @@ impl Default for ServerConfig {
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_mins(1),
             body_idle_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
             max_connections: 1024,
             ready_grace: Duration::from_millis(500),
             drain_timeout: Duration::from_secs(30),

@@ -1,7 +1,9 @@
-//! The connections: accepted up to a limit, their request heads timed, each ended gently.
+//! The connections: accepted up to a limit, their request heads and replies timed, each ended gently.
 //!
 //! Not `axum::serve`, which sets no time limit on a request's head: a client that sends it byte by byte
-//! would hold a connection for ever.
+//! would hold a connection for ever, as would one that does not read its reply.
+
+mod impatient;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use impatient::Impatient;
 
 /// The whole head of a request: request line and headers.
 const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -35,6 +39,7 @@ pub(crate) struct Ending {
 pub(crate) struct Connections {
     pub(crate) router: Router,
     pub(crate) head_timeout: Duration,
+    pub(crate) write_timeout: Duration,
     pub(crate) most_at_once: usize,
     pub(crate) ending: Ending,
     pub(crate) open: TaskTracker,
@@ -76,6 +81,7 @@ impl Connections {
     async fn serve(self, stream: TcpStream) {
         // Small replies should not wait for more to send; without it they are only slower.
         let _ = stream.set_nodelay(true);
+        let stream = Impatient::new(stream, self.write_timeout);
         let service = TowerToHyperService::new(self.router);
         let mut builder = http1::Builder::new();
         builder

@@ -100,6 +100,7 @@ async fn live(
     let open = TaskTracker::new();
     let connections = Connections {
         head_timeout: config.head_timeout,
+        write_timeout: config.write_timeout,
         most_at_once: config.max_connections,
         ending: ending.clone(),
         open: open.clone(),

@@ -214,3 +214,20 @@ async fn whoever_sends_much_to_a_wrong_address_still_reads_the_reply() {
         assert!(reply.starts_with(&expected), "{target}: {reply}");
     }
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_read_gives_its_place_up() {
+    let config = ServerConfig {
+        max_connections: 1,
+        write_timeout: Duration::from_millis(200),
+        ..settings()
+    };
+    let server = Server::start_with(config, ServingConfig::default()).await;
+    let mut deaf = connect(&server).await;
+    // More replies than the buffers of both ends hold; the server stops reading when it cannot write.
+    let many = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1 << 16);
+    let _ = tokio::time::timeout(Duration::from_secs(10), deaf.write_all(many.as_bytes())).await;
+    let next = tokio::time::timeout(Duration::from_secs(10), server.get("/health")).await;
+    assert_eq!(next.unwrap().status(), 200);
+    drop(deaf);
+}
