@@ -44,6 +44,11 @@ impl From<&PhotoError> for Problem {
             PhotoError::TooManyPixels { .. } => Kind::TooManyPixels,
             PhotoError::TooSmall { .. } => Kind::TooSmall,
         };
+        if let PhotoError::Broken { reason } = error {
+            // The reason is a decoder's, in its own words.
+            let detail = "The photograph is damaged or not whole: save or send it again.";
+            return Self::new(kind, detail).logged(reason);
+        }
         Self::new(kind, sentence(&error.to_string()))
     }
 }
@@ -138,6 +143,16 @@ mod tests {
             reason: "it ends".to_owned(),
         };
         check(refused(broken), Kind::BrokenPhotograph, 422);
+    }
+
+    #[test]
+    fn a_decoders_own_words_go_to_the_log() {
+        let broken = PhotoError::Broken {
+            reason: "CRC error: expected 0x0 in IDAT".to_owned(),
+        };
+        let problem = Problem::from(refused(broken));
+        assert!(!problem.detail().contains("CRC"), "{}", problem.detail());
+        assert!(problem.log().is_some_and(|log| log.contains("CRC")));
     }
 
     #[test]
