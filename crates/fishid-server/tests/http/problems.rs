@@ -206,8 +206,8 @@ async fn past_the_deadline_there_is_no_answer() {
         ..ServingConfig::default()
     };
     let server = Server::start_with(settings(), serving).await;
-    // Large enough that no worker is done before the deadline is looked at.
-    let response = server.predict("/predict", jpeg(3000, 2000, RED)).await;
+    // Large, and of a format that is decoded whole: no worker is done before the deadline is looked at.
+    let response = server.predict("/predict", png(4000, 3000, RED)).await;
     problem(response, 504, "deadline-exceeded").await;
 }
 
