@@ -36,7 +36,7 @@ impl Champion {
         manifest.splits.iter().filter_map(entry).collect()
     }
 
-    /// Groups that the champion was trained or tuned on.
+    /// Groups that the champion was trained or tuned on, by the names they had then.
     fn trained_on(&self) -> BTreeSet<String> {
         let splits = &self.bundle.manifest().splits;
         splits
@@ -173,7 +173,7 @@ fn on_the_same_photographs(
     let champion_classes: Vec<String> = classes.iter().map(|class| class.slug.clone()).collect();
     Ok(compare(&GateRequest {
         photographs: &photographs,
-        champion_trained_on: &champion.trained_on(),
+        champion_trained_on: &plan.groups_learned_from(&champion.trained_on()),
         candidate_classes: &plan.classes,
         champion_classes: &champion_classes,
         bootstrap: BootstrapOptions {

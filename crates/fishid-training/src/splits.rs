@@ -54,6 +54,10 @@ pub struct SplitPlan {
     pub data_digest: String,
     /// What the user should know, one sentence each.
     pub warnings: Vec<String>,
+    /// Group → the names its photographs may have had in earlier data, its own left out. A cluster is named
+    /// after its first photograph, so growth and joined groups change names.
+    #[serde(default)]
+    pub other_names: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl SplitPlan {
@@ -68,6 +72,22 @@ impl SplitPlan {
     pub fn groups(&self) -> BTreeMap<String, String> {
         let entry = |p: &PlannedPhotograph| (p.group.clone(), p.split.as_str().to_owned());
         self.photographs.iter().map(entry).collect()
+    }
+
+    /// The groups with a photograph that an earlier model learned from, whatever its group was called then.
+    /// `trained_on` are that model's group names.
+    pub fn groups_learned_from(&self, trained_on: &BTreeSet<String>) -> BTreeSet<String> {
+        let other_names = self
+            .other_names
+            .iter()
+            .filter(|(_, names)| !names.is_disjoint(trained_on))
+            .map(|(group, _)| group);
+        let own_names = self
+            .photographs
+            .iter()
+            .map(|photograph| &photograph.group)
+            .filter(|group| trained_on.contains(*group));
+        other_names.chain(own_names).cloned().collect()
     }
 
     /// Split → class → photographs.
@@ -91,10 +111,12 @@ pub fn plan_splits(request: &SplitRequest<'_>) -> Result<SplitPlan, TrainingErro
     let groups = groups_of(request.dataset, request.inspections);
     let mut warnings = Vec::new();
     let usable = usable(request, &groups, &mut warnings);
+    let other_names = other_names(request, &groups);
     let splits = if request.dataset.is_presplit() {
         presplit(request, &usable, &mut warnings)
     } else {
-        assign_splits_after(&usable, request.ratios, request.seed, request.earlier)
+        let earlier = under_present_names(request.earlier, &groups, &other_names);
+        assign_splits_after(&usable, request.ratios, request.seed, &earlier)
             .into_iter()
             .map(Some)
             .collect()
@@ -129,6 +151,7 @@ pub fn plan_splits(request: &SplitRequest<'_>) -> Result<SplitPlan, TrainingErro
         classes: Vec::new(),
         data_digest: request.dataset.digest(&digests),
         warnings,
+        other_names,
     };
     plan.classes = plan
         .of(Split::Train)
@@ -170,6 +193,45 @@ fn usable(
         ));
     }
     usable
+}
+
+/// Every name that a photograph of the group can have lent to it: its group in the manifest, or its digest.
+fn other_names(
+    request: &SplitRequest<'_>,
+    groups: &[String],
+) -> BTreeMap<String, BTreeSet<String>> {
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let photographs = request.dataset.photographs().iter();
+    for ((photograph, seen), group) in photographs.zip(request.inspections).zip(groups) {
+        let digest = seen.sha256.as_ref().and_then(|digest| digest.get(..16));
+        let by_digest = digest.map(|digest| format!("photo-{digest}"));
+        for name in photograph.group.iter().cloned().chain(by_digest) {
+            if name != *group {
+                names.entry(group.clone()).or_default().insert(name);
+            }
+        }
+    }
+    names
+}
+
+/// Where each present group was; what was learned from under any of its names stays in training.
+fn under_present_names(
+    earlier: &BTreeMap<String, Split>,
+    groups: &[String],
+    other_names: &BTreeMap<String, BTreeSet<String>>,
+) -> BTreeMap<String, Split> {
+    let mut present = BTreeMap::new();
+    for group in groups.iter().collect::<BTreeSet<_>>() {
+        let others = other_names.get(group).into_iter().flatten();
+        let splits = std::iter::once(group)
+            .chain(others)
+            .filter_map(|name| earlier.get(name));
+        // Train before val before test: the order of the variants.
+        if let Some(split) = splits.min() {
+            present.insert(group.clone(), *split);
+        }
+    }
+    present
 }
 
 /// The folders decide; what stands on two sides leaves the side that is learned from.

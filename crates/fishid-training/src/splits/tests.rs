@@ -41,9 +41,20 @@ fn data_set(dir: &Path, photographs: &[(&str, usize, &str)]) {
 }
 
 fn plan(photographs: &[(&str, usize, &str)]) -> Result<SplitPlan, TrainingError> {
+    plan_after(photographs, &BTreeMap::new())
+}
+
+fn plan_after(
+    photographs: &[(&str, usize, &str)],
+    earlier: &BTreeMap<String, Split>,
+) -> Result<SplitPlan, TrainingError> {
     let dir = tempfile::tempdir().unwrap();
     data_set(dir.path(), photographs);
-    let dataset = Dataset::open(dir.path().to_str().unwrap(), &OpenOptions::default()).unwrap();
+    plan_of(dir.path(), earlier)
+}
+
+fn plan_of(dir: &Path, earlier: &BTreeMap<String, Split>) -> Result<SplitPlan, TrainingError> {
+    let dataset = Dataset::open(dir.to_str().unwrap(), &OpenOptions::default()).unwrap();
     let inspections = inspect(&dataset, &Limits::default(), &|_, _| {});
     plan_splits(&SplitRequest {
         dataset: &dataset,
@@ -51,7 +62,7 @@ fn plan(photographs: &[(&str, usize, &str)]) -> Result<SplitPlan, TrainingError>
         catalogue: Catalogue::builtin(),
         ratios: Ratios::default(),
         seed: 0,
-        earlier: &BTreeMap::new(),
+        earlier,
     })
 }
 
@@ -193,4 +204,89 @@ fn a_broken_photograph_is_left_out_and_counted() {
     .unwrap();
     assert_eq!(plan.photographs.len(), 11);
     assert!(plan.warnings[0].starts_with("1 photographs cannot be read"));
+}
+
+fn splits_kept(plan: &SplitPlan) -> BTreeMap<String, Split> {
+    let entry = |(group, split): (String, String)| (group, split.parse().unwrap());
+    plan.groups().into_iter().map(entry).collect()
+}
+
+/// The groups of `splits` that were not tested on.
+fn trained_on(splits: &BTreeMap<String, Split>) -> BTreeSet<String> {
+    let learned = splits.iter().filter(|(_, split)| **split != Split::Test);
+    learned.map(|(group, _)| group.clone()).collect()
+}
+
+#[test]
+fn a_cluster_that_growth_renames_stays_where_its_photographs_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |class: &str, name: &str, bytes: &[u8]| {
+        fs::create_dir_all(dir.path().join(class)).unwrap();
+        fs::write(dir.path().join(class).join(name), bytes).unwrap();
+    };
+    for number in 0..60 {
+        let class = ["esox_lucius", "tinca_tinca"][number % 2];
+        write(class, &format!("m{number}.png"), &picture(number));
+    }
+    let before = plan_of(dir.path(), &BTreeMap::new()).unwrap();
+    let earlier = splits_kept(&before);
+    // A near-duplicate of each, first by name: it gives the cluster another name.
+    for number in 0..60 {
+        let class = ["esox_lucius", "tinca_tinca"][number % 2];
+        let mut twin = picture(number);
+        twin.push(0);
+        write(class, &format!("a{number}.png"), &twin);
+    }
+    let after = plan_of(dir.path(), &earlier).unwrap();
+    let renamed = after
+        .photographs
+        .iter()
+        .filter(|p| !earlier.contains_key(&p.group));
+    assert!(
+        renamed.count() > 0,
+        "no cluster has another name; the test shows nothing"
+    );
+    let split_of = |plan: &SplitPlan| -> BTreeMap<String, Split> {
+        let own = plan.photographs.iter().filter(|p| p.path.contains("/m"));
+        own.map(|p| (p.path.clone(), p.split)).collect()
+    };
+    assert_eq!(split_of(&before), split_of(&after));
+    let learned = after.groups_learned_from(&trained_on(&earlier));
+    for photograph in &after.photographs {
+        assert_eq!(
+            learned.contains(&photograph.group),
+            photograph.split != Split::Test,
+            "{photograph:?}"
+        );
+    }
+}
+
+#[test]
+fn of_groups_that_are_joined_the_one_that_was_learned_from_wins() {
+    let rows: Vec<(&str, usize, String)> = (0..12)
+        .map(|i| {
+            (
+                ["esox_lucius", "tinca_tinca"][i % 2],
+                i / 2 * 2 % 10 + i % 2,
+                format!("g{i:02}"),
+            )
+        })
+        .collect();
+    // Photographs 0 and 10 are one picture in the groups g00 and g10, which are therefore joined as g00.
+    let rows: Vec<(&str, usize, &str)> =
+        rows.iter().map(|(f, n, g)| (*f, *n, g.as_str())).collect();
+    let earlier = BTreeMap::from([
+        ("g00".to_owned(), Split::Test),
+        ("g10".to_owned(), Split::Train),
+    ]);
+    let plan = plan_after(&rows, &earlier).unwrap();
+    assert_eq!(splits_of_group(&plan, "g10"), BTreeSet::new());
+    assert_eq!(
+        splits_of_group(&plan, "g00"),
+        BTreeSet::from([Split::Train])
+    );
+    assert_eq!(
+        plan.groups_learned_from(&trained_on(&earlier)),
+        BTreeSet::from(["g00".to_owned()])
+    );
 }
