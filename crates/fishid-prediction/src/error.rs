@@ -28,6 +28,20 @@ pub enum PredictError {
         /// What the system said.
         source: io::Error,
     },
+    /// A folder, a device, a pipe: reading it might never end.
+    #[error("{} is no regular file; copy the photograph into one", .path.display())]
+    NotAFile {
+        /// What it was to be read from.
+        path: PathBuf,
+    },
+    /// No photograph is that large.
+    #[error("{} is larger than {} MB, which no photograph is", .path.display(), .limit >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that are read at most.
+        limit: u64,
+    },
     /// The bundle's manifest and its network do not fit together.
     #[error("the bundle {} does not fit together: {reason}; train or publish it again", .bundle.display())]
     Mismatch {

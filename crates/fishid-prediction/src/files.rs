@@ -1,7 +1,8 @@
 //! Scores files as a stream: all threads busy, answers in the order of the paths, memory bounded however
 //! many files there are.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use crate::{PredictError, Prediction, Predictor};
 /// Files between the path iterator and the consumer, per thread: enough that a slow photograph does not
 /// hold up the others, few enough that only their answers, not their pixels, are ever waiting.
 const AHEAD_PER_THREAD: usize = 8;
+
+/// Bytes a file may have. The largest photographs of cameras are a fifth of it, and every thread holds one.
+const MAX_BYTES: u64 = 256 << 20;
 
 type Answer = Result<Prediction, PredictError>;
 
@@ -96,13 +100,40 @@ impl Iterator for PredictFiles {
     }
 }
 
+/// The content of a regular file of a photograph's size. Devices and pipes are not even opened: a pipe
+/// without a writer never comes back from that.
+fn read_photograph(path: &Path) -> Result<Vec<u8>, PredictError> {
+    let unreadable = |source| PredictError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let too_large = || PredictError::TooLarge {
+        path: path.to_owned(),
+        limit: MAX_BYTES,
+    };
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(PredictError::NotAFile {
+            path: path.to_owned(),
+        });
+    }
+    if metadata.len() > MAX_BYTES {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    File::open(path)
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    // A file may grow while it is read, and those of /proc do not tell their size.
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(too_large());
+    }
+    Ok(bytes)
+}
+
 fn predict_file(predictor: &Predictor, path: &Path) -> Answer {
     let answered = catch_unwind(AssertUnwindSafe(|| {
-        let bytes = fs::read(path).map_err(|source| PredictError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        predictor.predict(&bytes)
+        predictor.predict(&read_photograph(path)?)
     }));
     answered.unwrap_or_else(|payload| {
         let message = payload

@@ -224,6 +224,43 @@ fn files_are_answered_in_order_and_a_bad_one_stops_none() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_or_too_large_is_refused_unread() {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    symlink("/dev/null", at("device.jpg")).unwrap();
+    let _socket = UnixListener::bind(at("socket.jpg")).unwrap();
+    std::fs::create_dir(at("folder.jpg")).unwrap();
+    // Sparse: it takes no room on the disk, and reading it would take a while.
+    let large = std::fs::File::create(at("large.jpg")).unwrap();
+    large.set_len((256 << 20) + 1).unwrap();
+    std::fs::write(at("photo.jpg"), jpeg(40, 30, RED)).unwrap();
+    symlink(at("photo.jpg"), at("link.jpg")).unwrap();
+
+    let predictor = Arc::new(tiny());
+    let paths =
+        ["device", "socket", "folder", "large", "link"].map(|name| at(name).with_extension("jpg"));
+    let answers = predict_files(&predictor, paths, 1).unwrap();
+    let told: Vec<String> = answers
+        .map(|item| match item.answer {
+            Ok(prediction) => predictor.names().slug(prediction.top()).to_owned(),
+            Err(error) => error.to_string(),
+        })
+        .collect();
+    for (told, message) in told.iter().zip([
+        "device.jpg is no regular file",
+        "socket.jpg is no regular file",
+        "folder.jpg is no regular file",
+        "large.jpg is larger than 256 MB",
+        "abramis_brama",
+    ]) {
+        assert!(told.contains(message), "{told:?} does not say {message:?}");
+    }
+}
+
 #[test]
 fn leaving_a_stream_early_ends_its_work() {
     let predictor = Arc::new(tiny());
