@@ -3,6 +3,8 @@
 //! Scaling, normalisation, layout and calibration are nodes of the graph, so every consumer of the file computes
 //! the same numbers from plain pixels. Does not know how the head was trained.
 
+use sha2::{Digest, Sha256};
+
 use crate::backbone::{Layout, symbolic_batch};
 use crate::graph::{Convolution, GraphBuilder, image_input};
 use crate::onnx::{Dimension, ModelProto, prefix_names};
@@ -75,6 +77,10 @@ impl Head {
 /// # Errors
 /// The backbone's operator set is too old.
 pub fn embedder(backbone: &BackboneFile) -> Result<Vec<u8>, NetworkError> {
+    Ok(embedder_model(backbone)?.save())
+}
+
+fn embedder_model(backbone: &BackboneFile) -> Result<ModelProto, NetworkError> {
     let mut wrapped = Wrapped::around(backbone)?;
     let width = backbone.embedding_width();
     wrapped.builder.output(
@@ -87,7 +93,21 @@ pub fn embedder(backbone: &BackboneFile) -> Result<Vec<u8>, NetworkError> {
             .builder
             .output("features", features, feature_dims(backbone, width));
     }
-    Ok(wrapped.finish(backbone, "embedder").save())
+    Ok(wrapped.finish(backbone, "embedder"))
+}
+
+/// SHA-256 of what [`embedder`] computes, hex: the name under which embeddings may be kept.
+///
+/// The digest of the backbone's file would not do: the sidecar's size, layout, mean and deviation are nodes of
+/// this graph. Names and versions in the metadata are left out, they change no number.
+///
+/// # Errors
+/// As [`embedder`].
+pub fn graph_digest(backbone: &BackboneFile) -> Result<String, NetworkError> {
+    let mut model = embedder_model(backbone)?;
+    model.producer_version = None;
+    model.metadata_props.clear();
+    Ok(hex::encode(Sha256::digest(model.save())))
 }
 
 /// The graph of a bundle: `image` uint8 `[n, H, W, 3]` to `probabilities` `[n, classes]` (calibrated),

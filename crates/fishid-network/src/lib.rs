@@ -11,7 +11,7 @@ mod error;
 mod graph;
 pub mod onnx;
 
-pub use assemble::{Head, classifier, embedder};
+pub use assemble::{Head, classifier, embedder, graph_digest};
 pub use backbone::{BackboneFile, BackboneInput, ChannelOrder, Layout, pooled_features};
 pub use demonstration::{DEMONSTRATION_NAME, DEMONSTRATION_SIDE, demonstration_backbone};
 pub use error::NetworkError;

@@ -8,7 +8,9 @@ mod tiny;
 
 use fishid_engine::{EngineOptions, ImageModel, Outputs};
 use fishid_network::onnx::{AttributeProto, Dimension, GraphProto, ModelProto, ValueInfoProto};
-use fishid_network::{BackboneFile, ChannelOrder, Head, Layout, classifier, embedder};
+use fishid_network::{
+    BackboneFile, ChannelOrder, Head, Layout, classifier, embedder, graph_digest,
+};
 use tiny::{MAP_SIDES, N_FILTERS, PIXELS, Tail, TinyNet};
 
 const TOLERANCE: f32 = 1e-5;
@@ -364,4 +366,26 @@ fn the_real_backbone_is_read_and_written_without_loss_and_runs() {
         .map(|map| map.iter().sum::<f32>() / 49.0)
         .collect();
     assert_close(&means, &outputs["logits"].values, "mean of the activation");
+}
+
+/// The same file with another sidecar computes something else, unless only names differ.
+#[test]
+fn the_digest_of_the_graph_follows_the_sidecar_where_that_changes_a_number() {
+    let onnx = TinyNet::default().model().save();
+    let digest = |fields: &str| {
+        let sidecar = format!(r#"{{"layout": "NCHW"{fields}}}"#);
+        let backbone = BackboneFile::from_parts(&onnx, Some(&sidecar), "tiny").unwrap();
+        graph_digest(&backbone).unwrap()
+    };
+    let plain = digest("");
+    assert_eq!(plain.len(), 64);
+    for fields in [
+        r#", "mean": [0.5, 0.5, 0.5]"#,
+        r#", "std": [0.5, 0.5, 0.5]"#,
+        r#", "scale": 1.0"#,
+        r#", "channel_order": "BGR""#,
+    ] {
+        assert_ne!(digest(fields), plain, "{fields}");
+    }
+    assert_eq!(digest(r#", "name": "other", "licence": "MIT""#), plain);
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use fishid_bundle::Bundle;
 use fishid_dataset::{CheckOptions, Inspection, Split};
 use fishid_image::{Augmentation, Limits};
+use fishid_network::{NetworkError, graph_digest};
 use fishid_registry::{ModelRegistry, Note, PRODUCTION, Tracker, Version, VersionRef};
 use fishid_training::{
     Embeddings, Progress, SplitPlan, SplitScores, TrainRequest, TrainedHead, Verdict, assemble,
@@ -114,7 +115,10 @@ pub fn run(
         split(train, &validated, &earlier)
     })?;
 
-    let embed_inputs = EmbedInputs::of(train, &plan);
+    let embed_inputs = EmbedInputs::of(train, &plan).map_err(|source| PipelineError::Step {
+        step: "embed".to_owned(),
+        source: source.into(),
+    })?;
     let in_memory: OnceCell<Embeddings> = OnceCell::new();
     let embedded: Embedded = steps.step("embed", &embed_inputs, |_| {
         let embeddings = embed_plan(train, &plan, progress)?;
@@ -222,16 +226,16 @@ struct EmbedInputs {
 }
 
 impl EmbedInputs {
-    fn of(train: &TrainRequest<'_>, plan: &SplitPlan) -> Self {
-        Self {
+    fn of(train: &TrainRequest<'_>, plan: &SplitPlan) -> Result<Self, NetworkError> {
+        Ok(Self {
             data_digest: plan.data_digest.clone(),
             groups: plan.groups(),
-            backbone: train.backbone.digest.clone(),
+            backbone: graph_digest(train.backbone)?,
             preprocessing: train.preprocessing().digest(),
             augmentation: Augmentation::default().digest(),
             views: train.recipe.views,
             seed: train.seed,
-        }
+        })
     }
 }
 

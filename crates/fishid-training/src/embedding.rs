@@ -116,7 +116,7 @@ pub fn embed_all(
     let load = || ImageModel::load(&graph, &EngineOptions::single_threaded());
     let first = load()?;
     let key = StoreKey {
-        backbone_digest: request.backbone.digest.clone(),
+        backbone_digest: fishid_network::graph_digest(request.backbone)?,
         preprocessing_digest: request.preprocessing.digest(),
         engine_digest: first.engine_digest(),
     };

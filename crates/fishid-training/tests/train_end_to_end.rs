@@ -13,7 +13,8 @@ use fishid_image::{Fit, Limits, Preprocessing};
 use fishid_network::{BackboneFile, demonstration_backbone};
 use fishid_taxonomy::Catalogue;
 use fishid_training::{
-    DEFAULT_FIT, Progress, Recipe, Silent, TrainOutcome, TrainRequest, ViewPlan, train,
+    DEFAULT_FIT, Progress, Recipe, Silent, TrainOutcome, TrainRequest, TrainingError, ViewPlan,
+    train,
 };
 
 /// Less of everything, so that the test is about the way and not the quality.
@@ -60,6 +61,15 @@ impl Workshop {
     }
 
     fn train(&self, out: &str, recipe: &Recipe, progress: &mut dyn Progress) -> TrainOutcome {
+        self.try_train(out, recipe, progress).unwrap()
+    }
+
+    fn try_train(
+        &self,
+        out: &str,
+        recipe: &Recipe,
+        progress: &mut dyn Progress,
+    ) -> Result<TrainOutcome, TrainingError> {
         let request = TrainRequest {
             dataset: &self.dataset,
             backbone: &self.backbone,
@@ -75,7 +85,7 @@ impl Workshop {
             model_name: "fish-classifier",
             code_version: "test",
         };
-        train(&request, &self.dir.path().join(out), progress).unwrap()
+        train(&request, &self.dir.path().join(out), progress)
     }
 }
 
@@ -203,6 +213,21 @@ fn the_same_seed_gives_the_same_bundle_and_computes_no_embedding_twice() {
         first.bundle.bundle_digest().unwrap(),
         second.bundle.bundle_digest().unwrap()
     );
+}
+
+#[test]
+fn another_mean_beside_the_same_backbone_is_not_answered_from_old_embeddings() {
+    let mut workshop = Workshop::drawn(2, 8);
+    let first = workshop.train("first", &quick(), &mut Silent);
+    let sidecar = workshop.dir.path().join("backbone.json");
+    let text = std::fs::read_to_string(&sidecar).unwrap();
+    let mut fields: serde_json::Value = serde_json::from_str(&text).unwrap();
+    fields["input"]["mean"] = serde_json::json!([0.2, 0.2, 0.2]);
+    std::fs::write(&sidecar, fields.to_string()).unwrap();
+    workshop.backbone = BackboneFile::open(&sidecar.with_extension("onnx")).unwrap();
+    let second = workshop.train("second", &quick(), &mut Silent);
+    assert_eq!(second.n_embeddings, first.n_embeddings);
+    assert_eq!(second.n_embeddings.1, 0, "old embeddings were taken");
 }
 
 #[test]

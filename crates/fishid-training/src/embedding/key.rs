@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 /// What all embeddings of one folder share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreKey {
-    /// SHA-256 of the backbone file.
+    /// `fishid_network::graph_digest` of the backbone: file and sidecar together.
     pub backbone_digest: String,
     /// Digest of size, fit, filter and revision of the pixel pipeline.
     pub preprocessing_digest: String,
