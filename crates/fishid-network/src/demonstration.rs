@@ -6,8 +6,10 @@
 //! fish, with the windows 0.93 (15 species, 24 training photographs each). The windows are symmetric under
 //! mirroring, since fish look both ways. It knows nothing about photographs: a demonstration, no more.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rand::RngExt as _;
 use rand::SeedableRng as _;
@@ -53,6 +55,9 @@ const WINDOWS: [Window; 5] = [
 
 /// Writes the network to `out` and its sidecar beside it; the same seed gives the same bytes.
 ///
+/// Each file appears whole or not at all, the network last: where it stands, the pair is complete, whoever
+/// else writes the same and whenever a run is killed.
+///
 /// # Errors
 /// A file cannot be written.
 pub fn demonstration_backbone(seed: u64, out: &Path) -> Result<(), NetworkError> {
@@ -74,10 +79,25 @@ pub fn demonstration_backbone(seed: u64, out: &Path) -> Result<(), NetworkError>
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), NetworkError> {
-    fs::write(path, bytes).map_err(|source| NetworkError::File {
-        path: path.to_owned(),
-        source,
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_file_name(format!(".{name}.{}-{count}.part", std::process::id()));
+    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|source| {
+        // What is left of a failed attempt is of no use; the first error is the one to tell.
+        let _ = fs::remove_file(&temporary);
+        NetworkError::File {
+            path: path.to_owned(),
+            source,
+        }
     })
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn network(seed: u64) -> Vec<u8> {
@@ -231,6 +251,42 @@ mod tests {
             "an activation map can be given"
         );
         assert!(backbone.assumed.is_empty(), "{:?}", backbone.assumed);
+    }
+
+    #[test]
+    fn whoever_reads_the_old_files_keeps_them_whole_while_new_ones_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("demonstration.onnx");
+        for extension in ["onnx", "json"] {
+            let file = path.with_extension(extension);
+            fs::write(&file, "old").unwrap();
+            fs::hard_link(&file, folder.path().join(format!("held.{extension}"))).unwrap();
+        }
+        demonstration_backbone(7, &path).unwrap();
+        for extension in ["onnx", "json"] {
+            let held = fs::read_to_string(folder.path().join(format!("held.{extension}")));
+            assert_eq!(held.unwrap(), "old", "{extension} was written in place");
+        }
+        assert!(BackboneFile::open(&path).is_ok());
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            4,
+            "something is left over"
+        );
+    }
+
+    #[test]
+    fn without_its_sidecar_the_network_is_not_put_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("demonstration.onnx");
+        fs::create_dir(path.with_extension("json")).unwrap();
+        assert!(demonstration_backbone(7, &path).is_err());
+        assert!(!path.exists());
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "something is left over"
+        );
     }
 
     #[test]
