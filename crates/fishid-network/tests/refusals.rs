@@ -25,7 +25,7 @@ fn network(sides: [Option<usize>; 4], output: &str) -> ModelProto {
 }
 
 fn square() -> ModelProto {
-    network([None, Some(3), Some(8), Some(8)], "embedding")
+    network([None, Some(3), Some(32), Some(32)], "embedding")
 }
 
 /// The error of opening this file must hold all these parts.
@@ -52,7 +52,7 @@ fn a_file_that_is_not_onnx_is_said_to_be_none() {
 
 #[test]
 fn a_network_without_embedding_or_features_is_told_which_outputs_are_needed() {
-    let model = network([None, Some(3), Some(8), Some(8)], "class_scores");
+    let model = network([None, Some(3), Some(32), Some(32)], "class_scores");
     check(
         &model.save(),
         None,
@@ -70,6 +70,25 @@ fn open_height_and_width_need_a_sidecar() {
 }
 
 #[test]
+fn sides_that_no_photograph_should_have_are_refused_with_the_limits() {
+    let open = network([None, Some(3), None, None], "embedding").save();
+    for (size, told) in [
+        ("100000", "100000 x 100000"),
+        ("[224, 2049]", "2049 x 224"),
+        ("[15, 224]", "224 x 15"),
+    ] {
+        let sidecar = format!(r#"{{"size": {size}}}"#);
+        check(&open, Some(&sidecar), &["net", told, "from 16 to 2048"]);
+    }
+    let graph = network([None, Some(3), Some(100_000), Some(64)], "embedding");
+    check(&graph.save(), None, &["64 x 100000", "from 16 to 2048"]);
+    for size in ["16", "2048", "[16, 2048]"] {
+        let sidecar = format!(r#"{{"size": {size}}}"#);
+        assert!(BackboneFile::from_parts(&open, Some(&sidecar), "net").is_ok());
+    }
+}
+
+#[test]
 fn weights_in_another_file_are_refused_with_the_remedy() {
     let mut model = square();
     let mut builder = GraphBuilder::new("", "");
@@ -83,13 +102,13 @@ fn weights_in_another_file_are_refused_with_the_remedy() {
 #[test]
 fn a_sidecar_that_contradicts_the_graph_is_refused() {
     let model = square().save();
-    check(&model, Some(r#"{"size": [16, 16]}"#), &["[16, 16]", "8"]);
+    check(&model, Some(r#"{"size": [16, 16]}"#), &["[16, 16]", "32"]);
     check(
         &model,
         Some(r#"{"input": {"name": "pixels"}}"#),
         &["`pixels`", "`input`"],
     );
-    check(&model, Some(r#"{"layout": "NHWC"}"#), &["8 channels"]);
+    check(&model, Some(r#"{"layout": "NHWC"}"#), &["32 channels"]);
     check(&model, Some(r#"{"layout": "CHWN"}"#), &["CHWN", "NCHW"]);
     check(&model, Some(r#"{"channel_order": "GBR"}"#), &["GBR", "BGR"]);
     check(&model, Some(r#"{"std": [0.2, 0.0, 0.2]}"#), &["std"]);
@@ -107,7 +126,7 @@ fn a_second_input_is_refused_by_name() {
 
 #[test]
 fn an_input_of_one_channel_is_refused() {
-    let model = network([None, Some(1), Some(8), Some(8)], "embedding");
+    let model = network([None, Some(1), Some(32), Some(32)], "embedding");
     check(&model.save(), None, &["1 channels"]);
 }
 
@@ -115,7 +134,7 @@ fn an_input_of_one_channel_is_refused() {
 fn without_a_sidecar_every_assumption_is_told() {
     let opened = BackboneFile::from_parts(&square().save(), None, "net").unwrap();
     let told = opened.assumed.join("; ");
-    for part in ["8 x 8", "NCHW", "RGB", "1/255", "0.485", "0.229"] {
+    for part in ["32 x 32", "NCHW", "RGB", "1/255", "0.485", "0.229"] {
         assert!(told.contains(part), "`{told}` lacks `{part}`");
     }
     assert_eq!(opened.name, "net");

@@ -10,6 +10,10 @@ use crate::onnx::{GraphProto, TensorProto, ValueInfoProto, element};
 const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
+/// Sides of photographs a backbone may ask for, in pixels: below there is no fish to see, above one photograph
+/// fills the memory.
+const SIDES: std::ops::RangeInclusive<u32> = 16..=2048;
+
 /// Order of the sides of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -94,6 +98,13 @@ pub(super) fn describe(
         ));
     }
     let [height, width] = image_size(fields.size, [side(high), side(wide)], &mut assumed)?;
+    if !(SIDES.contains(&height) && SIDES.contains(&width)) {
+        return Err(format!(
+            "it asks for photographs of {width} x {height} pixels; each side has to be from {} to {} pixels",
+            SIDES.start(),
+            SIDES.end()
+        ));
+    }
 
     let channel_order = match fields
         .channel_order

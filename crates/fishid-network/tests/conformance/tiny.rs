@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use fishid_network::onnx::{AttributeProto, Dimension, ModelProto, ValueInfoProto, element};
 use fishid_network::{BackboneFile, ChannelOrder, Convolution, GraphBuilder, Layout};
 
-pub const HEIGHT: usize = 8;
-pub const WIDTH: usize = 6;
+pub const HEIGHT: usize = 18;
+pub const WIDTH: usize = 16;
 pub const N_FILTERS: usize = 4;
 /// Stride 2 halves both sides.
-pub const MAP_SIDES: [usize; 2] = [4, 3];
+pub const MAP_SIDES: [usize; 2] = [9, 8];
 const SCALE: f64 = 1.0 / 255.0;
 const MEAN: [f64; 3] = [0.485, 0.456, 0.406];
 const STD: [f64; 3] = [0.229, 0.224, 0.225];
