@@ -19,7 +19,7 @@ use fishid_network::BackboneFile;
 pub use key::StoreKey;
 pub use store::EmbeddingStore;
 
-use self::workers::{Embedder, Pool};
+use self::workers::{Embedder, FLUSH_EVERY, Pool};
 use crate::error::TrainingError;
 use crate::progress::Progress;
 
@@ -138,6 +138,7 @@ pub fn embed_all(
         limits: Limits::default(),
         seed: request.seed,
         n_threads: threads(request.n_threads),
+        flush_every: FLUSH_EVERY,
     };
     drop(first);
     let mut embeddings = pool.run(&mut store, progress)?;

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
 use fishid_image::{Augmentation, Limits, Preprocessing, View, photo_digest};
@@ -17,8 +17,10 @@ use super::{EmbedJob, EmbeddedPhotograph, Embeddings, RejectedPhotograph};
 use crate::error::TrainingError;
 use crate::progress::Progress;
 
-/// New embeddings per part file: what an interrupted run can lose, and about 4 MB of disk.
+/// New embeddings per part file, about 4 MB of disk.
 const ROWS_PER_PART: usize = 512;
+/// How much time's work an interrupted run may lose; a slow backbone takes minutes to 512 embeddings.
+pub(super) const FLUSH_EVERY: Duration = Duration::from_secs(5);
 
 /// Turns the pixels of one view into its embedding.
 pub(super) trait Embedder {
@@ -39,6 +41,8 @@ pub(super) struct Pool<'a> {
     pub(super) limits: Limits,
     pub(super) seed: u64,
     pub(super) n_threads: usize,
+    /// New embeddings lie in memory no longer than this while photographs are answered.
+    pub(super) flush_every: Duration,
 }
 
 type Known = HashMap<(String, String), Vec<f32>>;
@@ -184,6 +188,7 @@ impl Pool<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Embeddings, TrainingError> {
         let started = Instant::now();
+        let mut flushed = started;
         let mut gathered: Vec<Option<EmbeddedPhotograph>> = vec![None; self.jobs.len()];
         let mut rejected = Vec::new();
         let (mut n_computed, mut n_reused) = (0, 0);
@@ -226,8 +231,9 @@ impl Pool<'_> {
                     return Err(error);
                 }
             }
-            if store.n_pending() >= ROWS_PER_PART {
+            if store.n_pending() >= ROWS_PER_PART || flushed.elapsed() >= self.flush_every {
                 store.flush()?;
+                flushed = Instant::now();
             }
             let rate = n_computed as f64 / started.elapsed().as_secs_f64();
             progress.advanced(done, self.jobs.len(), (n_computed > 0).then_some(rate));

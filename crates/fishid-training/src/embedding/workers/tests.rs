@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use fishid_image::{Augmentation, Filter, Fit, Limits, Preprocessing, RgbPhoto, View, encode_png};
 
-use super::{Embedder, Pool};
+use super::{Embedder, FLUSH_EVERY, Pool};
 use crate::embedding::{EmbedJob, EmbeddingStore, Embeddings, StoreKey};
 use crate::error::TrainingError;
 use crate::progress::Silent;
@@ -51,6 +52,16 @@ struct Run {
 
 /// Embeds the first `n` photographs, two views each; number 3 is broken when `with_broken`.
 fn run(dir: &Path, n: usize, fails_after: usize, with_broken: bool) -> Run {
+    run_flushing(dir, n, fails_after, with_broken, FLUSH_EVERY)
+}
+
+fn run_flushing(
+    dir: &Path,
+    n: usize,
+    fails_after: usize,
+    with_broken: bool,
+    flush_every: Duration,
+) -> Run {
     let calls = AtomicUsize::new(0);
     let jobs: Vec<EmbedJob> = (0..n)
         .map(|photograph| EmbedJob {
@@ -86,6 +97,7 @@ fn run(dir: &Path, n: usize, fails_after: usize, with_broken: bool) -> Run {
         limits: Limits::default(),
         seed: 7,
         n_threads: 2,
+        flush_every,
     };
     let result = pool.run(&mut store, &mut Silent);
     Run {
@@ -136,6 +148,16 @@ fn an_interrupted_run_resumes_where_it_stopped() {
         embeddings.n_reused
     );
     assert_eq!(embeddings.n_computed + embeddings.n_reused, 40);
+}
+
+#[test]
+fn what_is_computed_is_on_disk_when_the_time_is_up_and_not_only_when_a_part_is_full() {
+    let dir = tempfile::tempdir().unwrap();
+    // The time is always up: each photograph's two views are a part of their own.
+    let embeddings = run_flushing(dir.path(), 10, usize::MAX, false, Duration::ZERO);
+    assert_eq!(embeddings.result.unwrap().n_computed, 20);
+    assert_eq!(parts(dir.path()).len(), 10);
+    assert_eq!(run(dir.path(), 10, usize::MAX, false).n_calls, 0);
 }
 
 #[test]
