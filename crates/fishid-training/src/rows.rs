@@ -71,6 +71,24 @@ impl SplitRows {
         rows
     }
 
+    /// Whether there are rows and every one is the first again, but for rounding.
+    pub(crate) fn are_all_alike(&self) -> bool {
+        const ROUNDING: f32 = 1e-6;
+        let Some(first) = self
+            .embeddings
+            .get(..self.dim)
+            .filter(|row| !row.is_empty())
+        else {
+            return false;
+        };
+        let is_like_first = |row: &[f32]| {
+            row.iter()
+                .zip(first)
+                .all(|(value, first)| (value - first).abs() <= ROUNDING * first.abs())
+        };
+        self.embeddings.chunks(self.dim).all(is_like_first)
+    }
+
     pub(crate) fn view(&self) -> TrainingRows<'_> {
         TrainingRows {
             dim: self.dim,
@@ -79,5 +97,33 @@ impl SplitRows {
             groups: &self.groups,
             is_original: &self.is_original,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SplitRows;
+
+    #[track_caller]
+    fn check(embeddings: &[f32], are_all_alike: bool) {
+        let n = embeddings.len() / 2;
+        let rows = SplitRows {
+            dim: 2,
+            embeddings: embeddings.to_vec(),
+            labels: vec![0; n],
+            groups: vec!["g".to_owned(); n],
+            is_original: vec![true; n],
+            planned: (0..n).collect(),
+        };
+        assert_eq!(rows.are_all_alike(), are_all_alike, "{embeddings:?}");
+    }
+
+    #[test]
+    fn rows_are_alike_when_only_rounding_divides_them() {
+        check(&[0.0, 0.0, 0.0, 0.0], true);
+        check(&[0.5, 3.0, 0.5, 3.000_001, 0.5, 3.0], true);
+        check(&[0.5, 3.0, 0.5, 3.0, 0.5, 3.01], false);
+        check(&[0.0, 1e-9, 0.0, 2e-9], false);
+        check(&[], false);
     }
 }

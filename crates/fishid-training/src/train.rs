@@ -278,6 +278,7 @@ pub fn fit_plan(
 ) -> Result<TrainedHead, TrainingError> {
     progress.started("fit");
     let train = SplitRows::of(plan, embeddings, Split::Train, usize::MAX);
+    refuse_constant(&train, &request.backbone.name)?;
     let validation = SplitRows::of(plan, embeddings, Split::Val, 1);
     let fitted = fit(
         &FitRequest {
@@ -309,6 +310,17 @@ pub fn fit_plan(
         ),
     );
     Ok(TrainedHead { fitted, calibrated })
+}
+
+/// A backbone that sees no difference between photographs gives a head nothing to learn from.
+fn refuse_constant(train: &SplitRows, backbone: &str) -> Result<(), TrainingError> {
+    if train.are_all_alike() {
+        return Err(TrainingError::Data(format!(
+            "the backbone {backbone} gives the same embedding for every training photograph, so there is nothing to learn from; \
+             its weights may be broken, or the size, scale, mean or std beside it wrong"
+        )));
+    }
+    Ok(())
 }
 
 /// The numbers of one split, photographs of unknown classes included.

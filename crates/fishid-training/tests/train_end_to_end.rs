@@ -10,7 +10,8 @@ use fishid_dataset::synth::{SynthRequest, synthesise};
 use fishid_dataset::{Dataset, OpenOptions, Ratios, Split};
 use fishid_engine::{EngineOptions, ImageModel};
 use fishid_image::{Fit, Limits, Preprocessing};
-use fishid_network::{BackboneFile, demonstration_backbone};
+use fishid_network::onnx::{Dimension, ValueInfoProto, element};
+use fishid_network::{BackboneFile, GraphBuilder, demonstration_backbone};
 use fishid_taxonomy::Catalogue;
 use fishid_training::{
     DEFAULT_FIT, Progress, Recipe, Silent, TrainOutcome, TrainRequest, TrainingError, ViewPlan,
@@ -228,6 +229,35 @@ fn another_mean_beside_the_same_backbone_is_not_answered_from_old_embeddings() {
     let second = workshop.train("second", &quick(), &mut Silent);
     assert_eq!(second.n_embeddings, first.n_embeddings);
     assert_eq!(second.n_embeddings.1, 0, "old embeddings were taken");
+}
+
+#[test]
+fn a_backbone_that_sees_no_difference_is_refused_by_name() {
+    let mut workshop = Workshop::drawn(2, 8);
+    let mut builder = GraphBuilder::new("blind", "");
+    let dims = [None, Some(3), Some(32), Some(32)]
+        .map(|side| side.map_or_else(|| Dimension::symbolic("n"), Dimension::fixed));
+    builder.input(ValueInfoProto::tensor(
+        "input",
+        element::FLOAT,
+        dims.to_vec(),
+    ));
+    let pooled = builder.global_average_pool("input");
+    let flat = builder.flatten(&pooled);
+    let zero = builder.floats(&[1], &[0.0]);
+    let blind = builder.binary("Mul", &flat, &zero);
+    builder.output(
+        "embedding",
+        &blind,
+        vec![Dimension::symbolic("n"), Dimension::fixed(3)],
+    );
+    let onnx = builder.into_model(13).save();
+    workshop.backbone = BackboneFile::from_parts(&onnx, None, "blind-mole").unwrap();
+    let error = workshop
+        .try_train("bundle", &quick(), &mut Silent)
+        .unwrap_err();
+    assert!(matches!(error, TrainingError::Data(_)), "{error:?}");
+    assert!(error.to_string().contains("blind-mole"), "{error}");
 }
 
 #[test]
