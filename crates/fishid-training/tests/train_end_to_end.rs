@@ -261,6 +261,20 @@ fn a_backbone_that_sees_no_difference_is_refused_by_name() {
 }
 
 #[test]
+fn nine_of_ten_is_promised_only_where_validation_bears_it_out() {
+    let workshop = Workshop::drawn(2, 8);
+    let outcome = workshop.train("bundle", &quick(), &mut Silent);
+    // Too few validation photographs for a threshold: the fallback of one half.
+    let calibration = &outcome.bundle.manifest().training["calibration"];
+    assert_eq!(calibration["threshold_is_measured"], false);
+    for file in ["report.html", "model_card.md"] {
+        let text = std::fs::read_to_string(outcome.bundle.dir().join(file)).unwrap();
+        assert!(!text.contains("nine of ten"), "{file}");
+        assert!(text.contains("not sure"), "{file}");
+    }
+}
+
+#[test]
 fn a_taken_output_folder_is_refused_before_the_work_is_lost_on_it() {
     let workshop = Workshop::drawn(2, 8);
     let out = workshop.dir.path().join("taken");
