@@ -53,6 +53,18 @@ pub enum RegistryError {
         /// The alias asked for.
         alias: String,
     },
+    /// Somebody moved the alias between the look and the move.
+    #[error(
+        "{alias} moved from {} to {} meanwhile and was left there. Look at what is there now: `fishid registry history`", holder(.expected.as_deref()), holder(.found.as_deref())
+    )]
+    AliasMoved {
+        /// The alias.
+        alias: String,
+        /// The version it was to point at before the move; `None` for nothing.
+        expected: Option<String>,
+        /// The version it points at.
+        found: Option<String>,
+    },
     /// The alias never pointed anywhere else.
     #[error(
         "{alias} of the model {model} points at version {current} and never pointed at another one, so there is nothing to roll back to"
@@ -112,6 +124,13 @@ pub enum RegistryError {
         /// The operating system's reason.
         source: io::Error,
     },
+}
+
+fn holder(version: Option<&str>) -> String {
+    version.map_or_else(
+        || "nothing".to_owned(),
+        |number| format!("version {number}"),
+    )
 }
 
 impl RegistryError {

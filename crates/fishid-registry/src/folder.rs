@@ -51,6 +51,30 @@ impl FolderRegistry {
         check_model(name)?;
         Ok(ModelFolder::new(&self.root, name))
     }
+
+    /// Moves an alias after `allow` has agreed, under the lock, to where it points now.
+    fn promote(
+        &self,
+        model: &str,
+        alias: &str,
+        version: &VersionRef,
+        note: &Note,
+        allow: impl FnOnce(Option<&str>) -> Result<(), RegistryError>,
+    ) -> Result<Version, RegistryError> {
+        check_alias(alias)?;
+        let model = self.model(model)?;
+        model.resolve(version)?;
+        let writer = Writer::lock(&model)?;
+        // Once more under the lock: an alias may have moved meanwhile.
+        let number = model.resolve(version)?;
+        let from = model.alias_event(alias)?.map(|event| event.to);
+        allow(from.as_deref())?;
+        model.verify(number)?;
+        if from.as_deref() != Some(number.to_string().as_str()) {
+            writer.move_alias(alias, Action::Promoted, from, number, note)?;
+        }
+        model.version(number)
+    }
 }
 
 impl ModelRegistry for FolderRegistry {
@@ -99,18 +123,27 @@ impl ModelRegistry for FolderRegistry {
         version: &VersionRef,
         note: &Note,
     ) -> Result<Version, RegistryError> {
-        check_alias(alias)?;
-        let model = self.model(model)?;
-        model.resolve(version)?;
-        let writer = Writer::lock(&model)?;
-        // Once more under the lock: an alias may have moved meanwhile.
-        let number = model.resolve(version)?;
-        model.verify(number)?;
-        let from = model.alias_event(alias)?.map(|event| event.to);
-        if from.as_deref() != Some(number.to_string().as_str()) {
-            writer.move_alias(alias, Action::Promoted, from, number, note)?;
-        }
-        model.version(number)
+        self.promote(model, alias, version, note, |_| Ok(()))
+    }
+
+    fn set_alias_if(
+        &self,
+        model: &str,
+        alias: &str,
+        version: &VersionRef,
+        expected: Option<&str>,
+        note: &Note,
+    ) -> Result<Version, RegistryError> {
+        self.promote(model, alias, version, note, |found| {
+            if found == expected {
+                return Ok(());
+            }
+            Err(RegistryError::AliasMoved {
+                alias: alias.to_owned(),
+                expected: expected.map(str::to_owned),
+                found: found.map(str::to_owned),
+            })
+        })
     }
 
     fn alias(&self, model: &str, alias: &str) -> Result<Option<Version>, RegistryError> {

@@ -55,6 +55,18 @@ pub trait ModelRegistry: Send + Sync {
         note: &Note,
     ) -> Result<Version, RegistryError>;
 
+    /// [`Self::set_alias`], if `alias` still points at the version `expected` (`None`: at nothing), else
+    /// [`RegistryError::AliasMoved`]. For decisions that took a while: nobody's move between the look
+    /// and the decision is overwritten.
+    fn set_alias_if(
+        &self,
+        model: &str,
+        alias: &str,
+        version: &VersionRef,
+        expected: Option<&str>,
+        note: &Note,
+    ) -> Result<Version, RegistryError>;
+
     /// The version that `alias` points at now, if any.
     fn alias(&self, model: &str, alias: &str) -> Result<Option<Version>, RegistryError>;
 

@@ -9,6 +9,7 @@ use fishid_bundle::Bundle;
 use tempfile::TempDir;
 
 use super::{Check, Failure, tiny_bundle};
+use crate::error::RegistryError;
 use crate::registry::{Action, Event, ModelRegistry, Note, PublishNote, Version, VersionRef};
 
 type Outcome = Result<(), Failure>;
@@ -42,6 +43,10 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "an alias never points at nothing",
         run: alias_needs_version,
+    },
+    Check {
+        name: "an alias that moved meanwhile is left where it is",
+        run: alias_moved_meanwhile,
     },
     Check {
         name: "rolling back walks back move by move",
@@ -328,6 +333,37 @@ fn alias_needs_version(registry: &dyn ModelRegistry, model: &str) -> Outcome {
         "7",
     )?;
     same("alias", subject.holder()?.as_deref(), Some("1"))
+}
+
+fn alias_moved_meanwhile(registry: &dyn ModelRegistry, model: &str) -> Outcome {
+    let subject = Subject::new(registry, model)?;
+    for seed in 1..=3 {
+        subject.publish(seed)?;
+    }
+    let move_if = |expected: Option<&str>, to: u64| {
+        let to = VersionRef::Number(to);
+        registry.set_alias_if(model, ALIAS, &to, expected, &note("move", "if"))
+    };
+    refused("expecting 1 at nothing", move_if(Some("1"), 2), "moved")?;
+    same("alias", subject.holder()?, None)?;
+    let moved = move_if(None, 1).map_err(failed("from nothing"))?;
+    same("from nothing", moved.aliases, vec![ALIAS.to_owned()])?;
+    refused(
+        "expecting nothing at 1",
+        move_if(None, 2),
+        "from nothing to version 1",
+    )?;
+    move_if(Some("1"), 2).map_err(failed("from 1"))?;
+    let refusal = move_if(Some("1"), 3);
+    let told = match &refusal {
+        Err(RegistryError::AliasMoved {
+            expected, found, ..
+        }) => (expected.as_deref(), found.as_deref()),
+        _ => (None, None),
+    };
+    same("expected and found", told, (Some("1"), Some("2")))?;
+    same("alias", subject.holder()?.as_deref(), Some("2"))?;
+    same("events", subject.history()?.len(), 5)
 }
 
 fn rollback_walks_back(registry: &dyn ModelRegistry, model: &str) -> Outcome {
