@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use fishid_bundle::Manifest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,8 @@ use crate::error::RegistryError;
 /// caller inside an async runtime runs it on a blocking thread.
 pub trait ModelRegistry: Send + Sync {
     /// Stores the bundle in the folder `bundle` as a new version of `model`.
+    ///
+    /// The version's tags are [`PublishNote::tags_with`] the bundle's manifest.
     ///
     /// A bundle whose digest is already there is not stored again: its version is returned as it
     /// is, and `note` is dropped.
@@ -97,6 +100,26 @@ pub struct PublishNote {
     pub why: String,
     /// Free labels kept with the version, such as the backbone.
     pub tags: BTreeMap<String, String>,
+}
+
+impl PublishNote {
+    /// The note's tags, and what made the bundle where the note does not say it: `backbone`,
+    /// `backbone_digest`, `weights`, `code_version` and `seed`.
+    pub fn tags_with(&self, manifest: &Manifest) -> BTreeMap<String, String> {
+        let backbone = &manifest.backbone;
+        let made_by = [
+            ("backbone", backbone.name.clone()),
+            ("backbone_digest", backbone.digest.clone()),
+            ("weights", backbone.weights.clone()),
+            ("code_version", manifest.code_version.clone()),
+            ("seed", manifest.seed.to_string()),
+        ];
+        let mut tags = self.tags.clone();
+        for (name, value) in made_by {
+            tags.entry(name.to_owned()).or_insert(value);
+        }
+        tags
+    }
 }
 
 /// One version of a model. `registry show --json` prints it as it serialises.

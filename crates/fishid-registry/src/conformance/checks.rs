@@ -25,6 +25,10 @@ pub const CHECKS: &[Check] = &[
         run: versions_count_up,
     },
     Check {
+        name: "a version is tagged with what made it",
+        run: tagged_with_what_made_it,
+    },
+    Check {
         name: "one digest is one version",
         run: one_digest_one_version,
     },
@@ -218,6 +222,28 @@ fn versions_count_up(registry: &dyn ModelRegistry, model: &str) -> Outcome {
         registry.get(model, &VersionRef::Number(3)),
         "no version 3",
     )
+}
+
+fn tagged_with_what_made_it(registry: &dyn ModelRegistry, model: &str) -> Outcome {
+    let subject = Subject::new(registry, model)?;
+    let note = PublishNote {
+        tags: BTreeMap::from([("seed".to_owned(), "mine".to_owned())]),
+        ..PublishNote::default()
+    };
+    let version = registry
+        .publish(model, &subject.bundle(7)?, &note)
+        .map_err(failed("publish"))?;
+    let expected = [
+        ("backbone", "none".to_owned()),
+        ("backbone_digest", "00".repeat(32)),
+        ("weights", "random:7".to_owned()),
+        ("code_version", "0".to_owned()),
+        ("seed", "mine".to_owned()),
+    ];
+    for (name, value) in expected {
+        same(name, version.tags.get(name), Some(&value))?;
+    }
+    Ok(())
 }
 
 fn one_digest_one_version(registry: &dyn ModelRegistry, model: &str) -> Outcome {

@@ -27,7 +27,7 @@ pub(crate) fn publish(
         why: note.why.clone(),
         bundle_digest: digest_of_lines(&files),
         model_digest: bundle.model_digest()?,
-        tags: note.tags.clone(),
+        tags: note.tags_with(bundle.manifest()),
         files,
     };
     // Copied under the lock: it takes seconds, and whoever waits may find the digest there.
