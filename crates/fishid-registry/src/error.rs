@@ -77,6 +77,28 @@ pub enum RegistryError {
         /// Where it points.
         current: String,
     },
+    /// A line of a history is none of its events.
+    #[error(
+        "{} is damaged: line {line}: {reason}. Restore the file from a backup or delete that line: every version and alias has a file of its own and stays as it is", .path.display()
+    )]
+    DamagedHistory {
+        /// The history.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An alias's file is not what was written.
+    #[error(
+        "{} is damaged: {reason}. Set the alias anew, which replaces the file; for production: `fishid registry promote VERSION`", .path.display()
+    )]
+    DamagedAlias {
+        /// The alias's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file of the registry is not what was written.
     #[error("{} is damaged: {reason}. Publish the bundle again as a new version, or restore the file from a backup", .path.display())]
     Damaged {

@@ -52,14 +52,15 @@ impl FolderRegistry {
         Ok(ModelFolder::new(&self.root, name))
     }
 
-    /// Moves an alias after `allow` has agreed, under the lock, to where it points now.
+    /// Moves an alias after `allow` has agreed, under the lock, to where it points now; that is an error
+    /// when its file is damaged, which the move repairs.
     fn promote(
         &self,
         model: &str,
         alias: &str,
         version: &VersionRef,
         note: &Note,
-        allow: impl FnOnce(Option<&str>) -> Result<(), RegistryError>,
+        allow: impl FnOnce(Result<Option<&str>, RegistryError>) -> Result<(), RegistryError>,
     ) -> Result<Version, RegistryError> {
         check_alias(alias)?;
         let model = self.model(model)?;
@@ -67,10 +68,19 @@ impl FolderRegistry {
         let writer = Writer::lock(&model)?;
         // Once more under the lock: an alias may have moved meanwhile.
         let number = model.resolve(version)?;
-        let from = model.alias_event(alias)?.map(|event| event.to);
-        allow(from.as_deref())?;
+        let (from, is_there) = match model.holder(alias)? {
+            Ok(from) => {
+                allow(Ok(from.as_deref()))?;
+                let is_there = from.as_deref() == Some(number.to_string().as_str());
+                (from, is_there)
+            }
+            Err(lost) => {
+                allow(Err(lost.error))?;
+                (lost.last_known, false)
+            }
+        };
         model.verify(number)?;
-        if from.as_deref() != Some(number.to_string().as_str()) {
+        if !is_there {
             writer.move_alias(alias, Action::Promoted, from, number, note)?;
         }
         model.version(number)
@@ -135,6 +145,7 @@ impl ModelRegistry for FolderRegistry {
         note: &Note,
     ) -> Result<Version, RegistryError> {
         self.promote(model, alias, version, note, |found| {
+            let found = found?;
             if found == expected {
                 return Ok(());
             }

@@ -27,10 +27,11 @@ fn read_complete(path: &Path) -> Result<(Vec<Event>, u64), RegistryError> {
             None => break,
             Some(Err(_)) if end == text.len() => break,
             Some(Err(error)) => {
-                return Err(RegistryError::damaged(
-                    path,
-                    format!("line {}: {error}", index + 1),
-                ));
+                return Err(RegistryError::DamagedHistory {
+                    path: path.to_owned(),
+                    line: index + 1,
+                    reason: error.to_string(),
+                });
             }
         }
         complete = end;
@@ -40,7 +41,11 @@ fn read_complete(path: &Path) -> Result<(Vec<Event>, u64), RegistryError> {
 
 /// The complete events in the file, oldest first; none when there is no file.
 pub(crate) fn read(path: &Path) -> Result<Vec<Event>, RegistryError> {
-    read_complete(path).map(|(events, _)| events)
+    let (mut events, _) = read_complete(path)?;
+    // An entry that was lost with a damaged line and found again in a version's or alias's file is
+    // appended where the file ends.
+    events.sort_by_key(|event| event.seq);
+    Ok(events)
 }
 
 /// Appends events after removing an unfinished last line. The caller holds the lock.
@@ -84,11 +89,16 @@ pub(crate) fn previous_holder(events: &[Event], alias: &str) -> Option<String> {
         match event.action {
             Action::Published => {}
             Action::Promoted => {
-                // A history that was cut short still knows where its first move came from.
-                if let (true, Some(from)) = (holders.is_empty(), &event.from) {
+                // A history with a gap still knows where the first move after it came from.
+                if let Some(from) = &event.from
+                    && holders.last() != Some(&from.as_str())
+                {
                     holders.push(from);
                 }
-                holders.push(&event.to);
+                // A promotion to where the alias was repaired a damaged file, and is no move.
+                if holders.last() != Some(&event.to.as_str()) {
+                    holders.push(&event.to);
+                }
             }
             Action::RolledBack => {
                 holders.pop();
@@ -198,5 +208,7 @@ mod tests {
         let forth_again = [&back_twice[..], &[(Promoted, Some(1), 3)]].concat();
         check_previous(&forth_again, Some("1"));
         check_previous(&[(Promoted, Some(4), 5)], Some("4"));
+        check_previous(&[(Promoted, None, 1), (Promoted, Some(4), 5)], Some("4"));
+        check_previous(&[(Promoted, Some(4), 5), (Promoted, Some(5), 5)], Some("4"));
     }
 }

@@ -80,12 +80,21 @@ impl ModelFolder {
         self.folder_of(number).join("bundle")
     }
 
-    /// The numbers of all versions, ascending.
+    /// The numbers of all versions, ascending. A folder of another name or without its file is no
+    /// version, whoever put it there.
     pub fn numbers(&self) -> Result<Vec<u64>, RegistryError> {
         let names = names_in(&self.versions_folder())?;
-        let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let mut numbers: Vec<u64> = names
+            .iter()
+            .filter_map(|name| name.parse().ok().filter(|n: &u64| n.to_string() == *name))
+            .filter(|number| self.is_version(*number))
+            .collect();
         numbers.sort_unstable();
         Ok(numbers)
+    }
+
+    fn is_version(&self, number: u64) -> bool {
+        self.folder_of(number).join(VERSION_FILE).is_file()
     }
 
     /// The number a reference stands for; that version exists.
@@ -101,7 +110,7 @@ impl ModelFolder {
                 self.number_in(&event)?
             }
         };
-        if self.folder_of(number).is_dir() {
+        if self.is_version(number) {
             return Ok(number);
         }
         let known = match self.numbers()?.as_slice() {
@@ -180,26 +189,54 @@ impl ModelFolder {
 
     /// The event that put `alias` where it is.
     pub fn alias_event(&self, alias: &str) -> Result<Option<Event>, RegistryError> {
-        read_json(&self.aliases_folder().join(format!("{alias}.json")))
+        read_json(&self.alias_file(alias)).map_err(|error| match error {
+            RegistryError::Damaged { path, reason } => RegistryError::DamagedAlias { path, reason },
+            other => other,
+        })
+    }
+
+    fn alias_file(&self, alias: &str) -> PathBuf {
+        self.aliases_folder().join(format!("{alias}.json"))
+    }
+
+    /// Where `alias` points, for whoever is about to move it. A damaged file, which that move repairs,
+    /// is `Err` with where the history saw it last.
+    pub fn holder(&self, alias: &str) -> Result<Result<Option<String>, LostHolder>, RegistryError> {
+        match self.alias_event(alias) {
+            Ok(event) => Ok(Ok(event.map(|event| event.to))),
+            Err(error @ RegistryError::DamagedAlias { .. }) => {
+                let written = history::read(&self.history_file())?;
+                let mut moves = written.into_iter().rev();
+                let last = moves.find(|event| event.alias.as_deref() == Some(alias));
+                Ok(Err(LostHolder {
+                    last_known: last.map(|event| event.to),
+                    error,
+                }))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The number of the version an alias's event points at.
     pub fn number_in(&self, event: &Event) -> Result<u64, RegistryError> {
-        event.to.parse().map_err(|_| {
-            RegistryError::damaged(
-                &self.aliases_folder(),
-                format!("{:?} is no version", event.to),
-            )
+        event.to.parse().map_err(|_| RegistryError::DamagedAlias {
+            path: self.alias_file(event.alias.as_deref().unwrap_or_default()),
+            reason: format!("{:?} is no version", event.to),
         })
     }
 
+    /// The events of all aliases whose files can be read. A damaged one must not hide the versions nor
+    /// stop the move that repairs it; who asks for that alias is told.
     fn alias_events(&self) -> Result<Vec<Event>, RegistryError> {
         let mut events = Vec::new();
         for name in names_in(&self.aliases_folder())? {
             let Some(alias) = name.strip_suffix(".json") else {
                 continue;
             };
-            events.extend(self.alias_event(alias)?);
+            match self.alias_event(alias) {
+                Err(error @ RegistryError::DamagedAlias { .. }) => tracing::warn!(%error),
+                event => events.extend(event?),
+            }
         }
         Ok(events)
     }
@@ -210,6 +247,7 @@ impl ModelFolder {
         for _ in 0..ATTEMPTS {
             events = history::read(&self.history_file())?;
             events.extend(self.unwritten(&events)?);
+            events.sort_by_key(|event| event.seq);
             // Two changes between the two reads above would leave out the first of them.
             if events.iter().zip(1..).all(|(event, seq)| event.seq == seq) {
                 break;
@@ -220,9 +258,9 @@ impl ModelFolder {
 
     /// Events that happened but are not among `written`, the content of the history file.
     pub fn unwritten(&self, written: &[Event]) -> Result<Vec<Event>, RegistryError> {
-        let last = written.last().map_or(0, |event| event.seq);
+        let known: BTreeSet<u64> = written.iter().map(|event| event.seq).collect();
         let mut events = self.alias_events()?;
-        events.retain(|event| event.seq > last);
+        events.retain(|event| !known.contains(&event.seq));
         let published: BTreeSet<&str> = written
             .iter()
             .filter(|event| event.action == Action::Published)
@@ -238,6 +276,14 @@ impl ModelFolder {
         events.sort_by_key(|event| event.seq);
         Ok(events)
     }
+}
+
+/// An alias whose file is damaged.
+pub(crate) struct LostHolder {
+    /// Where the history saw the alias last.
+    pub last_known: Option<String>,
+    /// What is wrong with the file.
+    pub error: RegistryError,
 }
 
 impl StoredVersion {

@@ -55,7 +55,12 @@ impl<'a> Writer<'a> {
         for name in names_in(&staging)? {
             let path = staging.join(name);
             tracing::info!(path = %path.display(), "removed an unfinished publication");
-            fs::remove_dir_all(&path).map_err(RegistryError::io("cannot remove", &path))?;
+            let removed = if path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
+            removed.map_err(RegistryError::io("cannot remove", &path))?;
         }
         let unwritten = self
             .model
@@ -79,18 +84,25 @@ impl<'a> Writer<'a> {
         Ok(last + 1)
     }
 
-    /// A number no version has or ever had, even if its folder was removed by hand.
+    /// A number no version has or ever had, even if its folder was removed by hand, and under which
+    /// nothing else lies.
     pub fn next_number(&self) -> Result<u64, RegistryError> {
         let recorded = history::read(&self.model.history_file())?;
         let recorded = recorded.iter().filter_map(|event| event.to.parse().ok());
-        Ok(self
+        let last: u64 = self
             .model
             .numbers()?
             .into_iter()
             .chain(recorded)
             .max()
-            .unwrap_or(0)
-            + 1)
+            .unwrap_or(0);
+        (last..=u64::MAX)
+            .skip(1)
+            .find(|number| self.model.folder_of(*number).symlink_metadata().is_err())
+            .ok_or_else(|| {
+                let folder = self.model.versions_folder();
+                RegistryError::damaged(&folder, "it has a version of the highest number there is")
+            })
     }
 
     /// Makes the finished folder `staged` the version `number`: from here on it is published.

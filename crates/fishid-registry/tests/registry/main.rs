@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod crashes;
+mod damage;
 mod folder;
 mod publishers;
 mod tracker;
