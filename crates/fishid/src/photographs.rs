@@ -1,10 +1,11 @@
 //! Paths given on the command line: a folder stands for the photographs in it, at any depth, in order of
-//! their names. Folders are walked as they are needed, so that a million files need no list.
+//! their names. Of devices, pipes and the like there are none, whatever their names. Folders are walked as they are needed, so that a million files need no list.
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 /// File name endings that are taken from a folder; a file that is named itself may be called anything.
-const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
+pub const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
 /// Every photograph the paths stand for.
 pub fn expand(paths: Vec<PathBuf>) -> impl Iterator<Item = PathBuf> + Send {
@@ -32,10 +33,8 @@ impl Iterator for Walk {
             };
             let mut inside: Vec<PathBuf> = entries
                 .filter_map(Result::ok)
+                .filter(is_wanted)
                 .map(|entry| entry.path())
-                .filter(|entry| {
-                    !is_hidden(entry) && (is_photograph(entry) || is_real_folder(entry))
-                })
                 .collect();
             inside.sort_unstable_by(|a, b| b.cmp(a));
             self.pending.extend(inside);
@@ -57,9 +56,20 @@ fn is_photograph(path: &Path) -> bool {
 }
 
 /// Links to folders are not followed: they may lead in a circle.
-fn is_real_folder(path: &Path) -> bool {
-    path.symlink_metadata()
-        .is_ok_and(|metadata| metadata.is_dir())
+fn is_wanted(entry: &DirEntry) -> bool {
+    let path = entry.path();
+    let Ok(kind) = entry.file_type() else {
+        return false;
+    };
+    if is_hidden(&path) {
+        return false;
+    }
+    if kind.is_dir() {
+        return true;
+    }
+    // A link that leads nowhere is handed on, and reading it says so.
+    let leads_to_a_file = || path.metadata().map_or(true, |target| target.is_file());
+    is_photograph(&path) && (kind.is_file() || kind.is_symlink() && leads_to_a_file())
 }
 
 #[cfg(test)]
@@ -92,5 +102,21 @@ mod tests {
             })
             .collect();
         assert_eq!(found, ["strange.bin", "a/x/3.webp", "b/1.png", "b/2.JPG"]);
+    }
+    #[cfg(unix)]
+    #[test]
+    fn of_a_folder_only_regular_files_and_links_to_them_are_taken() {
+        use std::os::unix::{fs::symlink, net::UnixListener};
+
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        std::fs::write(at("photo.jpg"), b"").unwrap();
+        symlink(at("photo.jpg"), at("link.jpg")).unwrap();
+        symlink(at("gone"), at("nowhere.jpg")).unwrap();
+        symlink("/dev/zero", at("endless.jpg")).unwrap();
+        symlink(root.path(), at("circle.jpg")).unwrap();
+        let _socket = UnixListener::bind(at("socket.jpg")).unwrap();
+        let found: Vec<PathBuf> = expand(vec![root.path().to_path_buf()]).take(9).collect();
+        assert_eq!(found, ["link.jpg", "nowhere.jpg", "photo.jpg"].map(at));
     }
 }

@@ -42,3 +42,15 @@ fn wrong_usage_is_64() {
 fn an_input_that_is_not_acceptable_is_2() {
     check(&["registry", "rollback"], 2, "production");
 }
+
+#[test]
+fn a_folder_without_photographs_is_named_and_not_acceptable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    // The bundle is not opened for nothing: any folder will do for one.
+    check(
+        &["predict", path, path],
+        2,
+        &format!("no photographs in {path}"),
+    );
+}

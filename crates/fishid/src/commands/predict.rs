@@ -33,6 +33,19 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<Status> {
             names.join(", ")
         )));
     }
+    let mut photographs = photographs::expand(args.photos.clone()).peekable();
+    if photographs.peek().is_none() {
+        let folders: Vec<String> = args
+            .photos
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        anyhow::bail!(InputError(format!(
+            "no photographs in {}: files whose names end in {} are taken",
+            folders.join(", "),
+            photographs::EXTENSIONS.join(", ")
+        )));
+    }
     // One photograph gets every core; many share them, one each.
     let is_single = args.photos.len() == 1 && !args.photos[0].is_dir();
     let n_threads = if is_single {
@@ -50,11 +63,7 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<Status> {
         eprintln!("{reason}");
     }
     let mut n_bad = 0;
-    for answered in predict_files(
-        &predictor,
-        photographs::expand(args.photos.clone()),
-        n_threads,
-    )? {
+    for answered in predict_files(&predictor, photographs, n_threads)? {
         let outcome = answered.answer.map(|prediction| {
             prediction.reply(
                 predictor.names(),
