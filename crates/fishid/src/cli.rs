@@ -297,6 +297,9 @@ pub struct PublishArgs {
 pub struct PromoteArgs {
     /// Version number
     pub version: String,
+    /// Promote even a demonstration over a real model
+    #[arg(long)]
+    pub force: bool,
     #[command(flatten)]
     pub registry: RegistryArgs,
     #[command(flatten)]

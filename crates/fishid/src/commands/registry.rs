@@ -1,12 +1,14 @@
 //! `fishid registry …`
 
+mod proof;
+
 use fishid_registry::{
     Action, Event, ModelRegistry, Note, PRODUCTION, PublishNote, RegistryError, Version, VersionRef,
 };
 use serde_json::json;
 
 use super::{print_json, print_line};
-use crate::cli::{PublishArgs, RegistryArgs, RegistryCommand, WhyArgs};
+use crate::cli::{PromoteArgs, PublishArgs, RegistryArgs, RegistryCommand, WhyArgs};
 use crate::config::Config;
 use crate::exit::{BlameInput as _, InputError, Status};
 use crate::home::Home;
@@ -74,20 +76,7 @@ pub fn run(command: RegistryCommand, config: &Config, home: &Home) -> anyhow::Re
             print_version(&version, args.json)?;
         }
         RegistryCommand::Publish(args) => publish(&args, config, home)?,
-        RegistryCommand::Promote(args) => {
-            let Chosen {
-                registry, model, ..
-            } = choose(&args.registry, config, home)?;
-            let version = registry
-                .set_alias(
-                    &model,
-                    PRODUCTION,
-                    &VersionRef::new(&args.version),
-                    &note(&args.why, "promoted by hand"),
-                )
-                .map_err(blame)?;
-            print_version(&version, args.json)?;
-        }
+        RegistryCommand::Promote(args) => promote(&args, config, home)?,
         RegistryCommand::Rollback(args) => {
             let Chosen {
                 registry, model, ..
@@ -124,6 +113,10 @@ fn publish(args: &PublishArgs, config: &Config, home: &Home) -> anyhow::Result<(
     let Chosen {
         registry, model, ..
     } = choose(&args.registry, config, home)?;
+    proof::prove(
+        &args.bundle,
+        &format!("the bundle {}", args.bundle.display()),
+    )?;
     let Note { who, why } = note(&args.why, "published by hand");
     let note = PublishNote {
         who,
@@ -132,6 +125,30 @@ fn publish(args: &PublishArgs, config: &Config, home: &Home) -> anyhow::Result<(
     };
     let version = registry
         .publish(&model, &args.bundle, &note)
+        .map_err(blame)?;
+    print_version(&version, args.json)
+}
+
+fn promote(args: &PromoteArgs, config: &Config, home: &Home) -> anyhow::Result<()> {
+    let chosen = choose(&args.registry, config, home)?;
+    let Chosen {
+        registry, model, ..
+    } = &chosen;
+    let version = registry
+        .get(model, &VersionRef::new(&args.version))
+        .map_err(blame)?;
+    // By number from here on: an alias may move between the proof and the promotion.
+    let number = VersionRef::new(&version.version);
+    let bundle = registry
+        .fetch(model, &number, &home.bundles())
+        .map_err(blame)?;
+    proof::prove(&bundle, &format!("version {} of {model}", version.version))?;
+    if !args.force {
+        proof::refuse_demonstration(&chosen, &version, &bundle, &home.bundles())?;
+    }
+    let note = note(&args.why, "promoted by hand");
+    let version = registry
+        .set_alias(model, PRODUCTION, &number, &note)
         .map_err(blame)?;
     print_version(&version, args.json)
 }
@@ -148,6 +165,8 @@ pub fn blame(error: RegistryError) -> anyhow::Error {
     match error {
         RegistryError::Io { .. }
         | RegistryError::Damaged { .. }
+        | RegistryError::DamagedAlias { .. }
+        | RegistryError::DamagedHistory { .. }
         | RegistryError::ChangedMeanwhile { .. } => error.into(),
         other => InputError(other.to_string()).into(),
     }

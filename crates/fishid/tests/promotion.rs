@@ -1,0 +1,112 @@
+//! What `fishid registry` lets into production, with the tiny model in the real engine.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use fishid_bundle::BundleParts;
+use fishid_registry::{FolderRegistry, ModelRegistry as _, PublishNote};
+use fishid_testing::write_bundle;
+
+const MODEL: &str = "fish-classifier";
+
+/// Runs `fishid registry …` and compares the exit status and words on either stream.
+#[track_caller]
+fn check(home: &Path, arguments: &[&str], status: i32, words: &[&str]) {
+    let output = Command::cargo_bin("fishid")
+        .unwrap()
+        .arg("registry")
+        .args(arguments)
+        .args(["--registry", home.join("registry").to_str().unwrap()])
+        .env("FISHID_HOME", home)
+        .output()
+        .unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}");
+    for word in words {
+        assert!(
+            text.contains(word),
+            "{arguments:?} does not say {word}: {text}"
+        );
+    }
+}
+
+/// A bundle of seed `seed` with its path as text.
+fn bundle(home: &Path, seed: u64, change: impl FnOnce(&mut BundleParts)) -> String {
+    let dir = write_bundle(&home.join(format!("bundle-{seed}")), |parts| {
+        parts.manifest.seed = seed;
+        change(parts);
+    });
+    dir.to_str().unwrap().to_owned()
+}
+
+fn is_demonstration(parts: &mut BundleParts) {
+    parts.manifest.demonstration = Some("made for a test".to_owned());
+}
+
+fn is_real(parts: &mut BundleParts) {
+    parts.manifest.demonstration = None;
+}
+
+fn answers_otherwise(parts: &mut BundleParts) {
+    for photo in &mut parts.golden {
+        photo.probabilities.rotate_left(1);
+    }
+}
+
+#[test]
+fn a_bundle_that_the_engine_does_not_confirm_is_neither_published_nor_promoted() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let wrong = bundle(home, 1, answers_otherwise);
+    let reason = ["is refused", "0 of 4 agree"];
+    check(home, &["publish", &wrong], 2, &reason);
+    check(home, &["list"], 0, &["no version yet"]);
+    // Published by other means, it still does not reach production.
+    FolderRegistry::new(home.join("registry"))
+        .publish(MODEL, Path::new(&wrong), &PublishNote::default())
+        .unwrap();
+    check(
+        home,
+        &["promote", "1"],
+        2,
+        &["version 1 of fish-classifier is refused", reason[1]],
+    );
+    check(home, &["promote", "1", "--force"], 2, &reason);
+    check(home, &["show", "production"], 2, &["nothing of the model"]);
+}
+
+#[test]
+fn a_demonstration_replaces_a_real_model_by_force_only() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    check(
+        home,
+        &["publish", &bundle(home, 1, is_demonstration)],
+        0,
+        &[],
+    );
+    check(home, &["publish", &bundle(home, 2, is_real)], 0, &[]);
+    check(
+        home,
+        &["publish", &bundle(home, 3, is_demonstration)],
+        0,
+        &[],
+    );
+    check(home, &["promote", "1"], 0, &["[production]"]);
+    check(home, &["promote", "3"], 0, &["[production]"]);
+    check(home, &["promote", "2"], 0, &["[production]"]);
+    check(
+        home,
+        &["promote", "1"],
+        2,
+        &["version 1 is a demonstration", "promote 1 --force"],
+    );
+    check(home, &["show", "production"], 0, &["fish-classifier 2 "]);
+    check(
+        home,
+        &["promote", "1", "--force"],
+        0,
+        &["fish-classifier 1 [production]"],
+    );
+}
