@@ -33,6 +33,8 @@ pub struct SplitFolderSummary {
     pub n_groups: usize,
     /// Photographs that stayed in the split an earlier run gave them.
     pub n_kept: usize,
+    /// Photographs of an earlier run that the source no longer has; they are gone from the result too.
+    pub n_gone: usize,
     /// Photographs left out because they cannot be read, and why.
     pub left_out: Vec<Problem>,
 }
@@ -64,13 +66,18 @@ pub(crate) struct Target {
     out: PathBuf,
     staging: PathBuf,
     old: PathBuf,
+    /// Held as long as this lives: two runs into one folder would remove each other's work.
+    _lock: Option<fs::File>,
     /// Photograph digest → split of an earlier run.
     pub earlier: BTreeMap<String, Split>,
 }
 
 impl Target {
-    /// Checks that `out` is missing, empty or an earlier result made the same way.
+    /// Checks that `out` is missing, empty or an earlier result made the same way. Waits for another run
+    /// that writes beside it.
     pub(crate) fn open(out: &Path, marker: &Marker) -> Result<Self, DatasetError> {
+        // A link is followed now: the renames at the end would replace the link itself.
+        let out = &out.canonicalize().unwrap_or_else(|_| out.to_owned());
         let refused = |reason: String| DatasetError::Output {
             path: out.to_owned(),
             reason,
@@ -83,6 +90,7 @@ impl Target {
             out.with_file_name(format!(".{name}.fishid-partial")),
             out.with_file_name(format!(".{name}.fishid-old")),
         );
+        let lock = lock_parent(out)?;
         // Killed between the two renames: the old tree is whole, the new one is made again.
         if old.exists() && !out.exists() {
             fs::rename(&old, out).map_err(|source| write_error(&old, source))?;
@@ -111,6 +119,7 @@ impl Target {
             out: out.to_owned(),
             staging,
             old,
+            _lock: lock,
             earlier,
         })
     }
@@ -179,6 +188,25 @@ impl Target {
         fs::rename(&self.staging, &self.out).map_err(|source| write_error(&self.out, source))?;
         remove(&self.old)
     }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // After a failure nothing is left lying about; after `publish` there is nothing to remove. What
+        // cannot be removed now, the next run removes.
+        let _ = fs::remove_dir_all(&self.staging);
+    }
+}
+
+/// Waits for the folder that holds `out` and locks it. A file system without locks is written to all the same.
+fn lock_parent(out: &Path) -> Result<Option<fs::File>, DatasetError> {
+    let parent = match out.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    create_folder(parent)?;
+    let folder = fs::File::open(parent).map_err(|source| write_error(parent, source))?;
+    Ok(folder.lock().is_ok().then_some(folder))
 }
 
 /// Path of each item; where two would be one, all but the first get the start of their digest.

@@ -53,9 +53,7 @@ pub fn problems_of(
     for (photo, inspection) in photographs.iter().zip(inspections) {
         problems.extend(of_file(photo, inspection));
     }
-    let duplicates = Duplicates::find(inspections, &|a, b| {
-        clash(&photographs[a], &photographs[b]).is_some()
-    });
+    let duplicates = Duplicates::find(inspections, &places(photographs));
     problems.extend(of_duplicates(photographs, &duplicates));
     problems.extend(of_groups(photographs));
     problems.extend(of_classes(dataset, options));
@@ -87,6 +85,16 @@ fn of_file(photo: &Photograph, inspection: &Inspection) -> Option<Problem> {
         );
         Problem::error(ProblemKind::WrongExtension, &photo.path, detail)
     })
+}
+
+/// A number for each class and split: photographs with different ones must not show the same picture.
+fn places(photographs: &[Photograph]) -> Vec<u32> {
+    let mut numbers: BTreeMap<(&str, Option<Split>), u32> = BTreeMap::new();
+    let places = photographs.iter().map(|photo| {
+        let next = numbers.len() as u32;
+        *numbers.entry((&photo.class, photo.split)).or_insert(next)
+    });
+    places.collect()
 }
 
 /// What two photographs that show the same picture would contradict each other in.

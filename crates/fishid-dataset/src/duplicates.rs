@@ -19,8 +19,8 @@ pub struct Duplicates {
 }
 
 impl Duplicates {
-    /// Finds them. `apart(a, b)` says whether two photographs must not be duplicates (two labels, two splits).
-    pub fn find(inspections: &[Inspection], apart: &(dyn Fn(usize, usize) -> bool + Sync)) -> Self {
+    /// Finds them. Photographs with different `keys` (two labels, two splits) must not be duplicates.
+    pub fn find(inspections: &[Inspection], keys: &[u32]) -> Self {
         let mut first_with: HashMap<&str, usize> = HashMap::new();
         let mut exact = Vec::new();
         let mut hashes: Vec<Option<PerceptualHash>> = Vec::with_capacity(inspections.len());
@@ -37,7 +37,7 @@ impl Duplicates {
                 hashes.push(None);
             }
         }
-        let near = cluster(&hashes, apart);
+        let near = cluster(&hashes, keys);
         let mut sets = DisjointSets::new(inspections.len());
         for (index, &first) in near.first.iter().enumerate() {
             sets.join(index, first);

@@ -18,7 +18,7 @@ pub fn groups_of(dataset: &Dataset, inspections: &[Inspection]) -> Vec<String> {
         .iter()
         .map(|photo| photo.group.as_deref())
         .collect();
-    let duplicates = Duplicates::find(inspections, &|_, _| false);
+    let duplicates = Duplicates::find(inspections, &vec![0; inspections.len()]);
     group_names(&given, inspections, &duplicates)
 }
 
@@ -89,7 +89,7 @@ mod tests {
             group_names(
                 &given,
                 &inspections,
-                &Duplicates::find(&inspections, &|_, _| false)
+                &Duplicates::find(&inspections, &vec![0; inspections.len()])
             ),
             expected
         );

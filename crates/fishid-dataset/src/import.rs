@@ -18,7 +18,7 @@ use crate::arrangement::{Item, Marker, SplitFolderSummary, Target, write_error};
 use crate::duplicates::Duplicates;
 use crate::groups::group_names;
 use crate::inspection::{Inspection, inspect_each};
-use crate::layout::is_photograph;
+use crate::layout::{SYNTHETIC_MARKER, is_photograph};
 use crate::manifest::{self, Manifest};
 use crate::problem::Problem;
 use crate::split::{GroupedPhoto, Ratios, assign_splits_after};
@@ -80,9 +80,18 @@ pub fn import(
     } else {
         list(source)?
     };
+    let (companions, files): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|(path, _)| is_companion(path));
     let mut summary_so_far = Tally::default();
     let mut found = choose(files, source, &mut summary_so_far)?;
-    attach_groups(&mut found, source, is_archive)?;
+    for (path, file) in &companions {
+        if name_of(path) == manifest::FILE_NAME {
+            attach_groups(&mut found, path, file)?;
+        }
+    }
+    let synthetic = companions
+        .iter()
+        .find(|(path, _)| name_of(path) == SYNTHETIC_MARKER);
 
     let limits = Limits::default();
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -133,6 +142,9 @@ pub fn import(
         &fill,
         progress,
     )?;
+    if let Some((_, file)) = synthetic {
+        target.write_beside(SYNTHETIC_MARKER, &read_file(file)?)?;
+    }
     let written = summary(&out, &items, &target.earlier, left_out);
     target.publish()?;
     let Tally {
@@ -164,7 +176,7 @@ fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetError> {
     let mut files: Vec<(String, PathBuf)> = listing
         .files
         .into_iter()
-        .filter(|file| is_photograph(&file.path))
+        .filter(|file| is_photograph(&file.path) || is_companion(&file.path))
         .map(|file| (file.path.clone(), folder.join(&file.path)))
         .collect();
     files.sort();
@@ -211,31 +223,46 @@ fn choose(
     }
 }
 
-/// Groups of a `manifest.csv` at the top of a source folder, where there is one.
-fn attach_groups(found: &mut [Found], source: &Path, is_archive: bool) -> Result<(), DatasetError> {
-    let path = source.join(manifest::FILE_NAME);
-    if is_archive || !path.is_file() {
-        return Ok(());
-    }
-    let manifest = Manifest::parse(
-        &read_file(&path)?,
-        &path.display().to_string(),
-        manifest::DEFAULT_GROUP_COLUMN,
-    )?;
-    let groups: BTreeMap<&str, String> = manifest
+/// Files that say something of the photographs beside them: the manifest, and the mark of drawn fish.
+fn is_companion(path: &str) -> bool {
+    [manifest::FILE_NAME, SYNTHETIC_MARKER].contains(&name_of(path))
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Groups of a `manifest.csv` at any depth; its paths are relative to its own folder. A manifest that fits
+/// no photograph is an error: dropped in silence, it would let one fish stand on both sides.
+fn attach_groups(found: &mut [Found], path: &str, file: &Path) -> Result<(), DatasetError> {
+    let manifest = Manifest::parse(&read_file(file)?, path, manifest::DEFAULT_GROUP_COLUMN)?;
+    let folder = path.strip_suffix(manifest::FILE_NAME).unwrap_or_default();
+    let groups: BTreeMap<String, Option<String>> = manifest
         .rows
         .iter()
-        .filter_map(|row| Some((row.path.as_str(), manifest.group(row)?)))
+        .map(|row| (format!("{folder}{}", row.path), manifest.group(row)))
         .collect();
+    let mut fits = groups.is_empty();
     for photo in found {
-        photo.group = groups.get(photo.path.as_str()).cloned();
+        if let Some(group) = groups.get(&photo.path) {
+            fits = true;
+            photo.group.clone_from(group);
+        }
     }
-    Ok(())
+    if fits {
+        return Ok(());
+    }
+    Err(DatasetError::Manifest {
+        path: path.to_owned(),
+        line: 2,
+        reason: "none of its paths is a photograph of this import; its paths must be relative to its own folder"
+            .to_owned(),
+    })
 }
 
 /// Same pictures, and within a species also copies turned by any angle, are one group.
 fn grouping(found: &[Found], inspections: &[Inspection]) -> Vec<String> {
-    let mut duplicates = Duplicates::find(inspections, &|_, _| false);
+    let mut duplicates = Duplicates::find(inspections, &vec![0; inspections.len()]);
     let slugs: Vec<&str> = found.iter().map(|photo| photo.slug.as_str()).collect();
     turned::join(
         &slugs,

@@ -30,7 +30,6 @@ pub use error::DatasetError;
 pub use groups::groups_of;
 pub use import::{ImportSummary, import};
 pub use inspection::{Inspection, Seen, inspect};
-pub use near_duplicates::{Clusters, cluster};
 pub use perceptual_hash::{MAX_DISTANCE, PerceptualHash};
 pub use photograph::{Origin, Photograph, Split, UnknownSplit};
 pub use problem::{Problem, ProblemKind, Severity};

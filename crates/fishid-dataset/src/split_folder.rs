@@ -126,11 +126,16 @@ pub(crate) fn summary(
         .iter()
         .filter(|item| earlier.get(&item.sha256) == Some(&item.split))
         .count();
+    let here: BTreeSet<&str> = items.iter().map(|item| item.sha256.as_str()).collect();
     SplitFolderSummary {
         out: out.to_owned(),
         counts,
         n_groups: groups.len(),
         n_kept,
+        n_gone: earlier
+            .keys()
+            .filter(|digest| !here.contains(digest.as_str()))
+            .count(),
         left_out,
     }
 }

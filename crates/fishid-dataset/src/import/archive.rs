@@ -11,6 +11,8 @@ use crate::DatasetError;
 use crate::arrangement::write_error;
 use crate::layout::is_photograph;
 
+use super::is_companion;
+
 /// Photographs are compressed already; deflate gains a few percent on them, on a flat drawing tenfold.
 const MOST_SWELLING: u64 = 200;
 /// Below this size swelling does not matter.
@@ -56,7 +58,8 @@ pub(super) fn unpack(
                 "the entry `{name}` points outside the archive or is not text; the archive is refused"
             )));
         };
-        if !entry.is_file() || entry.is_symlink() || !is_photograph(&path) {
+        if !entry.is_file() || entry.is_symlink() || !(is_photograph(&path) || is_companion(&path))
+        {
             continue;
         }
         if entry.encrypted() {

@@ -1,14 +1,11 @@
 //! `check` on folders with one thing wrong each.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 
+use crate::support::{jpeg, open, picture, png, put, small_data_set};
 use fishid_dataset::{CheckOptions, Problem, Severity, check, inspect};
 use fishid_image::{Limits, RgbPhoto};
-use support::{jpeg, open, picture, png, put, small_data_set};
 
 /// What check finds after `spoil`: kind, path, other, and whether it is an error.
 #[track_caller]
@@ -225,7 +222,7 @@ fn the_same_picture_or_the_same_group_in_two_splits_is_a_leak() {
     check_after(
         |folder| {
             split(folder);
-            let rows: String = support::files_below(folder)
+            let rows: String = crate::support::files_below(folder)
                 .iter()
                 .map(|path| {
                     format!(

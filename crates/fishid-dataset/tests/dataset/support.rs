@@ -1,6 +1,4 @@
 //! Folders of test photographs: drawn from a number, so that two numbers are two pictures.
-#![allow(missing_docs, reason = "test support is no public API")]
-#![allow(clippy::unwrap_used, dead_code)]
 
 use std::fs;
 use std::path::Path;

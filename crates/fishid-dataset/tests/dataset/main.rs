@@ -1,0 +1,9 @@
+//! Data sets as people have them: checked, split, imported, read from S3.
+#![allow(clippy::unwrap_used)]
+
+mod checking;
+mod fishcam;
+mod importing;
+mod s3;
+mod splitting;
+mod support;
