@@ -12,7 +12,9 @@ use fishid_bundle::Bundle;
 use fishid_dataset::{CheckOptions, Inspection, Split};
 use fishid_image::{Augmentation, Limits};
 use fishid_network::{NetworkError, graph_digest};
-use fishid_registry::{ModelRegistry, Note, PRODUCTION, Tracker, Version, VersionRef};
+use fishid_registry::{
+    ModelRegistry, Note, PRODUCTION, RegistryError, Tracker, Version, VersionRef,
+};
 use fishid_training::{
     Embeddings, Progress, SplitPlan, SplitScores, TrainRequest, TrainedHead, Verdict, assemble,
     embed_plan, evaluate_split, fit_plan, plan_splits,
@@ -181,7 +183,10 @@ pub fn run(
     let promoted: Promoted = steps.effect(
         "promote",
         &(&registered.version, gated.may_be_promoted),
-        |_| promote(request, &registered.version, &gated),
+        |_| {
+            let champion = champion.as_ref().map(|it| it.version.version.as_str());
+            promote(request, &registered.version, &gated, champion)
+        },
     )?;
 
     let report_inputs = (
@@ -338,10 +343,27 @@ fn evaluate(
     })
 }
 
+fn moved_meanwhile(error: RegistryError) -> anyhow::Error {
+    let RegistryError::AliasMoved {
+        alias,
+        expected,
+        found,
+    } = error
+    else {
+        return error.into();
+    };
+    let [from, to] =
+        [expected, found].map(|version| version.unwrap_or_else(|| "nothing".to_owned()));
+    anyhow::anyhow!("{alias} moved from {from} to {to} while this run was under way; run it again")
+}
+
+/// Promotes what passed the gate, unless `champion`, which the gate compared it with, is no longer what is in
+/// production: a promotion that a person made meanwhile stands.
 fn promote(
     request: &PipelineRequest<'_>,
     version: &str,
     gated: &Gated,
+    champion: Option<&str>,
 ) -> anyhow::Result<Promoted> {
     let model = request.train.model_name;
     let current = request
@@ -354,9 +376,11 @@ fn promote(
             who: request.who.to_owned(),
             why: format!("passed the gate: {}", gated.summary()),
         };
+        let number = VersionRef::new(version);
         request
             .registry
-            .set_alias(model, PRODUCTION, &VersionRef::new(version), &note)?;
+            .set_alias_if(model, PRODUCTION, &number, champion, &note)
+            .map_err(moved_meanwhile)?;
     }
     Ok(Promoted {
         version: version.to_owned(),
