@@ -58,14 +58,17 @@ function showModel() {
     version: model.version,
     classes: model.classes.length,
     accuracy: accuracy === undefined ? "" : fill(text("accuracy"), { share: percent(accuracy) }),
-    photographs: photographs ? fill(text("photographs"), { n: photographs }) : "",
+    photographs: photographs
+      ? fill(text(model.lineage.origin === "synthetic" ? "drawings" : "photographs"), { n: photographs })
+      : "",
   });
 }
 
 function demonstrationText(reason) {
+  // The server's sentence is English; in Russian the page says what matters.
   return state.language === "ru"
-    ? "Эта модель не обучена на фотографиях: её ответы ничего не говорят о настоящей рыбе."
-    : `This model was not trained on photographs: its answers say nothing about real fish (${reason}).`;
+    ? "Эта модель показывает работу системы: её ответы ничего не говорят о настоящей рыбе."
+    : reason.replace(/^Demonstration model: /, "");
 }
 
 function showAnswer() {

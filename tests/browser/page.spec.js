@@ -91,7 +91,7 @@ test("an answer on its way when the language changes comes in the new one", asyn
 test("a demonstration model says so", async ({ page }) => {
   await expect(page.locator("#demonstration")).toBeVisible();
   await inEnglish(page);
-  await expect(page.locator("#demonstration")).toContainText("not trained on photographs");
+  await expect(page.locator("#demonstration")).toContainText("not on photographs");
 });
 
 test("a dropped photograph is answered", async ({ page }) => {

@@ -132,3 +132,57 @@ def test_real_photographs_replace_the_demonstration(demonstration_home, tmp_path
     photo = next((real_data / "fishcam").glob("perca_fluviatilis/*.png"))
     answer = server.predict(photo.read_bytes(), name=photo.name).json()
     assert answer["predicted_class"] == "perca_fluviatilis"
+
+
+def test_a_version_that_was_rolled_back_does_not_come_back_by_itself(fishid, small_fish):
+    first = fishid.ok("pipeline", "run", "--data", small_fish, "--json").json()
+    second = fishid.ok("pipeline", "run", "--data", small_fish, "--seed", 9, "--json").json()
+    assert second["version"] != first["version"]
+    fishid.ok("registry", "promote", second["version"])
+    fishid.ok("registry", "rollback", "--why", "confuses roach and rudd")
+    again = fishid.ok("pipeline", "run", "--data", small_fish, "--seed", 9, "--json").json()
+    assert again["version"] == second["version"]
+    assert again["promoted"] is False
+    assert "confuses roach and rudd" in " ".join(again["verdict"]["reasons"])
+    assert fishid.ok("registry", "show", "production", "--json").json()["version"] == first["version"]
+    fishid.ok("registry", "promote", second["version"], "--why", "it was the camera")
+    last = fishid.ok("pipeline", "run", "--data", small_fish, "--seed", 9, "--json").json()
+    assert last["promoted"] is True
+
+
+def test_two_runs_at_once_wait_for_each_other(fishid, small_fish):
+    runs = [fishid.start("pipeline", "run", "--data", small_fish, "--json") for _ in range(2)]
+    for run in runs:
+        out, err = run.communicate(timeout=120)
+        assert run.returncode == 0, err
+        assert json.loads(out)["version"] == "1"
+
+
+def test_drawn_fish_stay_a_demonstration_when_they_are_imported(fishid, small_fish, tmp_path):
+    fishid.ok("data", "import", small_fish, tmp_path / "datasets_final")
+    imported = tmp_path / "datasets_final" / "processed_images"
+    fishid.ok("train", "--data", imported, "--out", tmp_path / "bundle")
+    manifest = json.loads((tmp_path / "bundle" / "fishid.json").read_text())
+    assert manifest["demonstration"]
+    assert manifest["data"]["origin"] == "synthetic"
+
+
+def test_a_run_is_resumed_from_another_folder_with_the_settings_of_its_start(fishid, small_fish, tmp_path):
+    (fishid.cwd / "fishid.toml").write_text('[train]\nseed = 21\n[registry]\nurl = "registry-here"\n')
+    process = fishid.start("pipeline", "run", "--data", small_fish)
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (fishid.home / "runs").exists():
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    first = fishid.cwd
+    fishid.cwd = tmp_path
+    resumed = fishid("pipeline", "run", "--resume", "--json")
+    if resumed.status == 2:
+        # The run was over before it was killed.
+        assert "no unfinished run" in resumed.err
+        return
+    assert resumed.status == 0, resumed.err
+    assert (first / "registry-here").is_dir()
+    assert not (tmp_path / "registry-here").exists()
+    assert run_records(fishid)[-1]["settings"]["seed"] == 21

@@ -4,8 +4,10 @@
 //! done. It does not know what a step does inside: that is the rooms' below. Start at [`run`].
 
 mod champion;
+mod lock;
 mod outputs;
 pub mod record;
+mod rolled_back;
 mod run;
 pub mod steps;
 mod tracking;

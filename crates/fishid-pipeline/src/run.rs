@@ -23,10 +23,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
 use crate::champion::{self, Champion};
+use crate::lock;
 use crate::outputs::{
     Embedded, Evaluated, Gated, Promoted, Registered, Reported, Trained, Validated,
 };
 use crate::record::{RunStatus, read_json, write_json};
+use crate::rolled_back;
 use crate::steps::{Folders, StepOutput as _, StepRunner, Watcher};
 use crate::tracking::{self, Results};
 use crate::validate::judge;
@@ -37,6 +39,8 @@ pub struct PipelineRequest<'a> {
     pub train: TrainRequest<'a>,
     /// Where versions go.
     pub registry: &'a dyn ModelRegistry,
+    /// Its address, for the record.
+    pub registry_url: &'a str,
     /// Where the run's parameters and metrics go.
     pub tracker: &'a dyn Tracker,
     /// Whether a demonstration model may be promoted there: in a folder registry only.
@@ -82,6 +86,7 @@ pub fn run(
     watcher: &mut dyn Watcher,
     progress: &mut dyn Progress,
 ) -> Result<PipelineResult, PipelineError> {
+    let _lock = lock::take(&request.folders.state, watcher)?;
     let mut steps = StepRunner::start(
         request.folders.clone(),
         request.settings.clone(),
@@ -157,15 +162,16 @@ pub fn run(
         step: "evaluate".to_owned(),
         source: source.into(),
     })?;
-    let champion_version = champion
+    // The champion's digest, not its number: numbers begin anew in every registry.
+    let champion_digest = champion
         .as_ref()
-        .map(|champion| champion.version.version.clone());
+        .map(|champion| champion.version.bundle_digest.clone());
     let gate_inputs = (
         &evaluated.bundle_digest,
-        &champion_version,
+        &champion_digest,
         request.demonstrations_may_be_promoted,
     );
-    let gated: Gated = steps.step("gate", &gate_inputs, |_| {
+    let mut gated: Gated = steps.step("gate", &gate_inputs, |_| {
         champion::gate(request, &plan, &evaluated, &bundle, champion.as_ref())
     })?;
 
@@ -180,6 +186,17 @@ pub fn run(
         })
     })?;
 
+    let taken_back = rolled_back::reason(request, &registered.version).map_err(|source| {
+        PipelineError::Step {
+            step: "promote".to_owned(),
+            source,
+        }
+    })?;
+    if let Some(reason) = taken_back {
+        gated.may_be_promoted = false;
+        gated.verdict.reasons.push(reason);
+    }
+
     let promoted: Promoted = steps.effect(
         "promote",
         &(&registered.version, gated.may_be_promoted),
@@ -190,6 +207,7 @@ pub fn run(
     )?;
 
     let report_inputs = (
+        request.registry_url,
         &registered.version,
         &evaluated.bundle_digest,
         promoted.is_in_production,

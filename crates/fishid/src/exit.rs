@@ -43,14 +43,25 @@ impl<T, E: Into<anyhow::Error>> BlameInput<T> for Result<T, E> {
     fn blame_input(self) -> anyhow::Result<T> {
         self.map_err(|error| {
             let error: anyhow::Error = error.into();
-            anyhow::Error::new(InputError(format!("{error:#}")))
+            anyhow::Error::new(InputError(in_one_line(&error)))
         })
     }
 }
 
+/// The error and its causes; a cause that a text above it already quotes is not said twice.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 /// Prints an error for a person and gives the status.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", in_one_line(error));
     if error
         .chain()
         .any(<dyn std::error::Error + 'static>::is::<InputError>)

@@ -27,9 +27,9 @@ impl Home {
         })?))
     }
 
-    /// The registry used when none is named.
+    /// The registry used when none is named: a plain path, in which a `%` is only a `%`.
     pub fn registry_url(&self) -> String {
-        format!("file://{}", self.0.join("registry").display())
+        self.0.join("registry").display().to_string()
     }
 
     /// Embeddings under content keys.

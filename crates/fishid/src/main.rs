@@ -29,6 +29,8 @@ fn main() -> ExitCode {
 
 /// Logs go to standard error: one JSON object a line from a server, short text from the other commands.
 fn init_logs(verbose: bool, server: bool) {
+    use std::io::IsTerminal as _;
+
     use tracing_subscriber::EnvFilter;
     let default = match (verbose, server) {
         (true, _) => "info,fishid=debug",
@@ -38,6 +40,7 @@ fn init_logs(verbose: bool, server: bool) {
     let filter = EnvFilter::try_from_env("FISHID_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     if server {
         logs.json().flatten_event(true).init();

@@ -110,3 +110,38 @@ fn a_demonstration_replaces_a_real_model_by_force_only() {
         &["fish-classifier 1 [production]"],
     );
 }
+
+#[test]
+fn promoting_repairs_a_damaged_alias_and_a_demonstration_does_by_force() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    check(
+        home,
+        &["publish", &bundle(home, 1, is_demonstration)],
+        0,
+        &[],
+    );
+    check(home, &["publish", &bundle(home, 2, is_real)], 0, &[]);
+    let alias = home
+        .join("registry")
+        .join(MODEL)
+        .join("aliases/production.json");
+    let damage = || std::fs::write(&alias, "{").unwrap();
+    check(home, &["promote", "2"], 0, &["[production]"]);
+    damage();
+    check(
+        home,
+        &["show", "production"],
+        1,
+        &["is damaged", "fishid registry promote"],
+    );
+    check(
+        home,
+        &["promote", "1"],
+        2,
+        &["cannot be told", "promote 1 --force"],
+    );
+    check(home, &["promote", "1", "--force"], 0, &["[production]"]);
+    damage();
+    check(home, &["promote", "2"], 0, &["[production]"]);
+}

@@ -1,9 +1,9 @@
 //! `fishid data …`
 
-use fishid_dataset::synth::{SynthRequest, synthesise};
+use fishid_dataset::synth::{SynthError, SynthRequest, synthesise};
 use fishid_dataset::{
-    CheckOptions, Dataset, OpenOptions, Ratios, SplitFolderSummary, SplitRequest, check, import,
-    write_split,
+    CheckOptions, Dataset, DatasetError, OpenOptions, ProblemKind, Ratios, SplitFolderSummary,
+    SplitRequest, check, import, write_split,
 };
 use fishid_image::Limits;
 use serde_json::json;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{print_json, print_line};
 use crate::cli::{CheckArgs, DataCommand, GroupColumn, ImportArgs, SplitArgs, SynthArgs};
 use crate::config::Config;
-use crate::exit::{BlameInput as _, Status};
+use crate::exit::{BlameInput as _, InputError, Status};
 use crate::progress::Bar;
 
 pub fn run(command: DataCommand, config: &Config) -> anyhow::Result<Status> {
@@ -29,7 +29,24 @@ pub fn open(location: &str, group: &GroupColumn) -> anyhow::Result<Dataset> {
         group_column: group.group_column.clone(),
         ..OpenOptions::default()
     };
-    Dataset::open(location, &options).blame_input()
+    let dataset = Dataset::open(location, &options).map_err(blame)?;
+    // A folder that cannot be listed must not look like an empty one.
+    for problem in dataset.problems() {
+        if problem.kind == ProblemKind::Unlisted {
+            eprintln!("warning: {}: {}", problem.path, problem.detail);
+        }
+    }
+    Ok(dataset)
+}
+
+/// What is wrong with photographs or arguments is the input's fault; a full disk or a dead network is not.
+fn blame(error: DatasetError) -> anyhow::Error {
+    match error {
+        DatasetError::Write { .. } | DatasetError::Storage { .. } | DatasetError::Read { .. } => {
+            error.into()
+        }
+        other => InputError(other.to_string()).into(),
+    }
 }
 
 fn synth(args: SynthArgs) -> anyhow::Result<Status> {
@@ -40,7 +57,11 @@ fn synth(args: SynthArgs) -> anyhow::Result<Status> {
         seed: args.seed,
     };
     let bar = Bar::new("drawing");
-    let summary = synthesise(&request, &|done, total| bar.set(done, total)).blame_input()?;
+    let summary =
+        synthesise(&request, &|done, total| bar.set(done, total)).map_err(|error| match error {
+            SynthError::Io { .. } => anyhow::Error::new(error),
+            other => InputError(other.to_string()).into(),
+        })?;
     drop(bar);
     if args.json {
         print_json(&json!({
@@ -110,7 +131,7 @@ fn bring_in(args: &ImportArgs) -> anyhow::Result<Status> {
     let summary = import(&args.src, &args.dir, args.seed, &|done, total| {
         bar.set(done, total);
     })
-    .blame_input()?;
+    .map_err(blame)?;
     drop(bar);
     if args.json {
         print_json(&json!({
@@ -145,12 +166,12 @@ fn split(args: SplitArgs) -> anyhow::Result<Status> {
     };
     let bar = Bar::new("splitting");
     let summary =
-        write_split(&dataset, &request, &|done, total| bar.set(done, total)).blame_input()?;
+        write_split(&dataset, &request, &|done, total| bar.set(done, total)).map_err(blame)?;
     drop(bar);
     if args.json {
         print_json(&json!({
             "out": summary.out, "counts": summary.counts, "n_groups": summary.n_groups,
-            "n_kept": summary.n_kept, "left_out": summary.left_out,
+            "n_kept": summary.n_kept, "n_gone": summary.n_gone, "left_out": summary.left_out,
         }))?;
     } else {
         print_split(&summary)?;
@@ -167,6 +188,12 @@ fn print_split(summary: &SplitFolderSummary) -> anyhow::Result<()> {
         print_line(&format!(
             "{split}: {n} photographs of {} classes",
             classes.len()
+        ))?;
+    }
+    if summary.n_gone > 0 {
+        print_line(&format!(
+            "{} photographs of the earlier split are no longer in the source and were left out",
+            summary.n_gone
         ))?;
     }
     print_line(&format!(

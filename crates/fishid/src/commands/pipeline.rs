@@ -36,25 +36,32 @@ impl Settings {
         data: Option<String>,
         recipe: &RecipeArgs,
         registry: &RegistryArgs,
+        config: &Config,
     ) -> anyhow::Result<Self> {
-        // A resumed run may be started from another folder.
-        let absolute = |text: String| -> anyhow::Result<String> {
+        // A resumed run may be started from another folder and with other settings around it, and one
+        // folder should have one name however it was reached.
+        let absolute = |text: &String| -> anyhow::Result<String> {
             if text.contains("://") {
-                return Ok(text);
+                return Ok(text.clone());
             }
-            Ok(std::path::absolute(&text)
-                .with_context(|| text.clone())?
-                .display()
-                .to_string())
+            let path = std::path::absolute(text).with_context(|| text.clone())?;
+            Ok(path.canonicalize().unwrap_or(path).display().to_string())
         };
+        let backbone = recipe.backbone.as_ref().or(config.train.backbone.as_ref());
+        let registry_url = registry.registry.as_ref().or(config.registry.url.as_ref());
         Ok(Self {
-            data: data.map(absolute).transpose()?,
-            backbone: recipe.backbone.clone().map(absolute).transpose()?,
+            data: data.as_ref().map(absolute).transpose()?,
+            backbone: backbone.map(absolute).transpose()?,
             group_column: recipe.group.group_column.clone(),
             fit: recipe.fit.clone(),
-            seed: recipe.seed,
-            registry: registry.registry.clone(),
-            model: registry.model.clone(),
+            seed: recipe.seed.or(config.train.seed),
+            registry: registry_url.map(absolute).transpose()?,
+            model: Some(
+                registry
+                    .model
+                    .clone()
+                    .unwrap_or_else(|| config.registry.model.clone()),
+            ),
         })
     }
 
@@ -81,7 +88,7 @@ pub fn run(args: PipelineRunArgs, config: &Config, home: &Home) -> anyhow::Resul
     let settings = if args.resume {
         unfinished(home)?
     } else {
-        Settings::new(args.data, &args.recipe, &args.registry)?
+        Settings::new(args.data, &args.recipe, &args.registry, config)?
     };
     let result = carry_out(&settings, args.force, config, home)?;
     if args.json {
@@ -155,9 +162,10 @@ pub fn carry_out(
             code_version: CODE_VERSION,
         },
         registry: &*chosen.registry,
+        registry_url: &chosen.url,
         tracker: &tracker,
-        // Every registry this binary opens is a folder; a shared server is no place for demonstrations.
-        demonstrations_may_be_promoted: !chosen.url.contains("http"),
+        // A server that a team shares is no place for demonstrations.
+        demonstrations_may_be_promoted: !chosen.url.starts_with("mlflow+http"),
         who: &registry::who(),
         folders: Folders {
             state: home.pipeline(),

@@ -1,6 +1,7 @@
 //! `fishid train`
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use fishid_dataset::Ratios;
 use fishid_training::{Recipe, TrainRequest, TrainingError, train};
@@ -17,6 +18,7 @@ use crate::progress::Story;
 pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
     let choices = choose(&args.recipe, config, home)?;
     refuse_existing(&args.out)?;
+    refuse_inside(&args.out, &args.data)?;
     let dataset = data::open(&args.data, &args.recipe.group)?;
     let request = TrainRequest {
         dataset: &dataset,
@@ -74,7 +76,7 @@ pub fn blame(error: TrainingError) -> anyhow::Error {
     }
 }
 
-fn refuse_existing(out: &std::path::Path) -> anyhow::Result<()> {
+fn refuse_existing(out: &Path) -> anyhow::Result<()> {
     let is_empty =
         std::fs::read_dir(out).map_or(!out.exists(), |mut entries| entries.next().is_none());
     if is_empty {
@@ -84,4 +86,23 @@ fn refuse_existing(out: &std::path::Path) -> anyhow::Result<()> {
         "--out {}: it exists; name a new folder",
         out.display()
     )))
+}
+
+/// A bundle among the photographs would be read as a class of them the next time.
+fn refuse_inside(out: &Path, data: &str) -> anyhow::Result<()> {
+    let Ok(data) = Path::new(data).canonicalize() else {
+        return Ok(());
+    };
+    let out_absolute = std::path::absolute(out)?;
+    let is_inside = out_absolute
+        .ancestors()
+        .any(|ancestor| ancestor.canonicalize().is_ok_and(|real| real == data));
+    if is_inside {
+        anyhow::bail!(InputError(format!(
+            "--out {}: it lies among the photographs of {}; name a folder outside",
+            out.display(),
+            data.display()
+        )));
+    }
+    Ok(())
 }

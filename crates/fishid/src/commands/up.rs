@@ -14,7 +14,7 @@ use crate::home::Home;
 use crate::registry_source::RegistrySource;
 
 pub fn run(args: UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
-    let settings = Settings::new(args.data, &args.recipe, &args.registry)?;
+    let settings = Settings::new(args.data, &args.recipe, &args.registry, config)?;
     let chosen = registry::choose(&args.registry, config, home)?;
     if let Some(reason) = why_train(
         &settings,

@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use fishid_bundle::Bundle;
 use fishid_engine::{EngineError, EngineOptions};
 use fishid_prediction::{GOLDEN_TOLERANCE, PredictError, Predictor};
-use fishid_registry::{PRODUCTION, Version, VersionRef};
+use fishid_registry::{PRODUCTION, RegistryError, Version, VersionRef};
 
-use super::{Chosen, blame};
+use super::Chosen;
 use crate::exit::InputError;
 
 /// Lets the bundle answer its golden photographs. `what` names it in the refusal; an engine that is not there
@@ -36,20 +36,30 @@ pub fn refuse_demonstration(
     if Bundle::open(bundle)?.manifest().demonstration.is_none() {
         return Ok(());
     }
+    let why = match real_model_in_production(chosen, cache) {
+        Ok(None) => return Ok(()),
+        Ok(Some(current)) => format!("version {current} in production is a real model"),
+        // Promoting is the remedy for a damaged alias, so that this must not stand in its way.
+        Err(error) => format!("what is in production cannot be told ({error})"),
+    };
+    let number = &candidate.version;
+    anyhow::bail!(InputError(format!(
+        "version {number} is a demonstration and {why}. Promote it all the same: `fishid registry promote {number} --force`"
+    )))
+}
+
+/// The number of the version in production if it is no demonstration.
+fn real_model_in_production(
+    chosen: &Chosen,
+    cache: &Path,
+) -> Result<Option<String>, RegistryError> {
     let Chosen {
         registry, model, ..
     } = chosen;
-    let Some(current) = registry.alias(model, PRODUCTION).map_err(blame)? else {
-        return Ok(());
+    let Some(current) = registry.alias(model, PRODUCTION)? else {
+        return Ok(None);
     };
-    let folder = registry
-        .fetch(model, &VersionRef::new(&current.version), cache)
-        .map_err(blame)?;
-    if Bundle::open(folder)?.manifest().demonstration.is_some() {
-        return Ok(());
-    }
-    anyhow::bail!(InputError(format!(
-        "version {} is a demonstration and version {} in production is a real model. Promote it all the same: `fishid registry promote {} --force`",
-        candidate.version, current.version, candidate.version
-    )))
+    let folder = registry.fetch(model, &VersionRef::new(&current.version), cache)?;
+    let is_real = Bundle::open(folder)?.manifest().demonstration.is_none();
+    Ok(is_real.then_some(current.version))
 }
