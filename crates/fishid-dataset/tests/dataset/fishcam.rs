@@ -85,6 +85,9 @@ fn distances(originals: &[RgbPhoto], change: &dyn Fn(&RgbPhoto) -> RgbPhoto) -> 
     )
 }
 
+/// Name, change, and the shorter side from which every photograph must be found.
+type Change<'a> = (&'a str, &'a dyn Fn(&RgbPhoto) -> RgbPhoto, u32);
+
 #[test]
 fn changed_photographs_are_found_again() {
     let Some(dataset) = fishcam() else { return };
@@ -110,7 +113,6 @@ fn changed_photographs_are_found_again() {
         )
     };
     let twice = |photo: &RgbPhoto| encoded(&half(photo), 60);
-    type Change<'a> = (&'a str, &'a dyn Fn(&RgbPhoto) -> RgbPhoto, u32);
     let changes: [Change; 5] = [
         ("JPEG at quality 60", &|photo| encoded(photo, 60), 0),
         ("half size", &half, 0),
