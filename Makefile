@@ -14,7 +14,7 @@ DATA ?=
 BACKBONE ?=
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: help setup setup-test build run test test-full lint bench docs
+.PHONY: help setup setup-test build run test test-full lint bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14

@@ -52,12 +52,19 @@ function showModel() {
     element("model").textContent = text("noModel");
     return;
   }
-  const accuracy = model.evaluation?.test?.accuracy;
+  const { accuracy, accuracy_ci95: interval } = model.evaluation?.test ?? {};
   const photographs = model.lineage?.n_photographs;
   element("model").textContent = fill(text("model"), {
     version: model.version,
     classes: model.classes.length,
-    accuracy: accuracy === undefined ? "" : fill(text("accuracy"), { share: percent(accuracy) }),
+    accuracy:
+      accuracy === undefined
+        ? ""
+        : fill(text("accuracy"), {
+            share: percent(accuracy),
+            low: percent(interval[0]),
+            high: percent(interval[1]),
+          }),
     photographs: photographs
       ? fill(text(model.lineage.origin === "synthetic" ? "drawings" : "photographs"), { n: photographs })
       : "",

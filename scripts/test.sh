@@ -17,7 +17,7 @@ browser() {
 }
 
 # Compiling the tests builds the binary too, with the same features: one compilation for all.
-part "compile" cargo test --release --locked --workspace --no-run --quiet
+part "compile" cargo test --release --locked --workspace --no-run
 part "rust tests" cargo test --release --locked --workspace --quiet
 part "end to end" "$python/bin/pytest" -q -ra tests/e2e
 part "browser" browser

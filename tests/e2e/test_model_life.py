@@ -226,4 +226,4 @@ def test_a_class_of_ones_own_gets_the_names_of_ones_own_file(fishid, small_fish,
         "ru": "Голец",
         "en": "Char",
     }
-    assert named["pond_ghost"]["en"] == "Pond Ghost"
+    assert named["pond_ghost"]["en"] == "Pond ghost"

@@ -26,10 +26,10 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Evaluate(args) => evaluate::run(&args, &config),
         Command::Predict(args) => predict::run(&args),
         Command::Registry(command) => registry::run(command, &config, &home),
-        Command::Pipeline(PipelineCommand::Run(args)) => pipeline::run(args, &config, &home),
+        Command::Pipeline(PipelineCommand::Run(args)) => pipeline::run(&args, &config, &home),
         Command::Serve(args) => serve::run(&args, &config, &home),
         Command::Health(args) => health::run(&args),
-        Command::Up(args) => up::run(args, &config, &home),
+        Command::Up(args) => up::run(&args, &config, &home),
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Settings {
 
 impl Settings {
     pub fn new(
-        data: Option<String>,
+        data: Option<&String>,
         recipe: &RecipeArgs,
         registry: &RegistryArgs,
         config: &Config,
@@ -50,7 +50,7 @@ impl Settings {
         let backbone = recipe.backbone.as_ref().or(config.train.backbone.as_ref());
         let registry_url = registry.registry.as_ref().or(config.registry.url.as_ref());
         Ok(Self {
-            data: data.as_ref().map(absolute).transpose()?,
+            data: data.map(absolute).transpose()?,
             backbone: backbone.map(absolute).transpose()?,
             group_column: recipe.group.group_column.clone(),
             fit: recipe.fit.clone(),
@@ -84,11 +84,11 @@ impl Settings {
     }
 }
 
-pub fn run(args: PipelineRunArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
+pub fn run(args: &PipelineRunArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
     let settings = if args.resume {
         unfinished(home)?
     } else {
-        Settings::new(args.data, &args.recipe, &args.registry, config)?
+        Settings::new(args.data.as_ref(), &args.recipe, &args.registry, config)?
     };
     let result = carry_out(&settings, args.force, config, home)?;
     if args.json {

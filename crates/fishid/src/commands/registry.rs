@@ -44,7 +44,15 @@ pub fn who() -> String {
     ["FISHID_WHO", "USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .or_else(user_name)
         .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// What the system calls the user; services often run without `USER`.
+fn user_name() -> Option<String> {
+    let output = std::process::Command::new("id").arg("-un").output().ok()?;
+    let name = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !name.is_empty()).then_some(name)
 }
 
 pub fn run(command: RegistryCommand, config: &Config, home: &Home) -> anyhow::Result<Status> {

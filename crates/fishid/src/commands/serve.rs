@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fishid_engine::EngineOptions;
 use fishid_prediction::PredictorOptions;
+use fishid_registry::PRODUCTION;
 use fishid_server::{FishModel, Registry, ServerConfig, serve, stop_signal};
 use fishid_serving::metrics::Metrics;
 use fishid_serving::{CacheConfig, Follower, Following, Service, ServingConfig};
@@ -41,6 +42,12 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
             model = chosen.model,
             "following the alias production"
         );
+        if chosen.registry.alias(&chosen.model, PRODUCTION)?.is_none() {
+            eprintln!(
+                "no version of {} is in production in {}: answering 503 until one is promoted",
+                chosen.model, chosen.url
+            );
+        }
         From::Registry(RegistrySource {
             registry: chosen.registry,
             model: chosen.model,

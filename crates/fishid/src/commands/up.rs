@@ -1,5 +1,8 @@
 //! `fishid up`: train if nothing is in production, then serve.
 
+use std::net::TcpListener;
+
+use anyhow::Context as _;
 use fishid_bundle::Bundle;
 use fishid_registry::{ModelRegistry, PRODUCTION, VersionRef};
 
@@ -13,9 +16,16 @@ use crate::exit::Status;
 use crate::home::Home;
 use crate::registry_source::RegistrySource;
 
-pub fn run(args: UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
-    let settings = Settings::new(args.data, &args.recipe, &args.registry, config)?;
+pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
+    let settings = Settings::new(args.data.as_ref(), &args.recipe, &args.registry, config)?;
     let chosen = registry::choose(&args.registry, config, home)?;
+    let listen = args.listen.as_ref().unwrap_or(&config.serve.listen);
+    // A port that is taken must be told before minutes of training, not after.
+    TcpListener::bind(listen).with_context(|| {
+        format!(
+            "cannot listen on {listen}; stop what listens there, or choose another with --listen"
+        )
+    })?;
     if let Some(reason) = why_train(
         &settings,
         &args.recipe,
@@ -52,7 +62,6 @@ pub fn run(args: UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status>
     if let Some(reason) = &manifest.demonstration {
         print_line(reason)?;
     }
-    let listen = args.listen.as_ref().unwrap_or(&config.serve.listen);
     let source = RegistrySource {
         registry: chosen.registry,
         model: chosen.model,
