@@ -161,7 +161,7 @@ test("an overloaded server is told in words", async ({ page }) => {
 
 for (const scheme of ["light", "dark"]) {
   test(`the page is accessible when ${scheme}, before and after an answer`, async ({ page }, info) => {
-    await page.emulateMedia({ colorScheme: scheme });
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
     const violations = async () => {
       const found = await page.evaluate(`${axe}; axe.run()`);
       return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);

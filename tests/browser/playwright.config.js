@@ -16,7 +16,8 @@ export default defineConfig({
   forbidOnly: true,
   reporter: [["list"]],
   globalSetup: "./server.js",
-  use: { screenshot: "only-on-failure" },
+  // Without motion: axe would measure contrast in the middle of a button's change of colour.
+  use: { screenshot: "only-on-failure", contextOptions: { reducedMotion: "reduce" } },
   projects: [
     { name: "desktop", use: { ...chromium, viewport: { width: 1280, height: 800 }, locale: "en-GB" } },
     {
