@@ -392,7 +392,7 @@ fn promote(
     if gated.may_be_promoted && !is_current {
         let note = Note {
             who: request.who.to_owned(),
-            why: format!("passed the gate: {}", gated.summary()),
+            why: format!("gate {}", gated.summary()),
         };
         let number = VersionRef::new(version);
         request
