@@ -6,6 +6,7 @@
 
 mod bundles;
 mod checks;
+mod subject;
 
 use std::fmt::Display;
 
