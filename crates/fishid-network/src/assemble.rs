@@ -153,7 +153,7 @@ pub fn classifier(backbone: &BackboneFile, head: &Head) -> Result<Vec<u8>, Netwo
             channels: width,
             kernel: 1,
             stride: 1,
-            padding: 0,
+            padding: (0, 0),
             groups: 1,
         };
         let activation = builder.conv(pooled, point, &head.weights, &head.bias);

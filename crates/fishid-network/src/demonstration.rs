@@ -123,7 +123,7 @@ fn network(seed: u64) -> Vec<u8> {
         channels: 3,
         kernel: 1,
         stride: 1,
-        padding: 0,
+        padding: (0, 0),
         groups: 1,
     };
     let (weights, bias) = colour_filters(&mut rng);
@@ -133,7 +133,7 @@ fn network(seed: u64) -> Vec<u8> {
         channels: 3,
         kernel: EDGE_KERNEL,
         stride: 2,
-        padding: EDGE_KERNEL / 2,
+        padding: (EDGE_KERNEL / 2, EDGE_KERNEL / 2),
         groups: 1,
     };
     let edges = builder.conv(&input, edge_shape, &edge_filters(&mut rng), &[0.0; N_EDGES]);

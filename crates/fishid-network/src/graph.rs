@@ -11,7 +11,7 @@ use crate::onnx::{
 /// The IR version of new files: the first that ONNX Runtime 1.7 and newer all read.
 const IR_VERSION: i64 = 7;
 
-/// A convolution's geometry. Padding is the same on all sides.
+/// A convolution's geometry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Convolution {
     /// Output channels.
@@ -22,8 +22,8 @@ pub struct Convolution {
     pub kernel: usize,
     /// Stride.
     pub stride: usize,
-    /// Zero padding on each side.
-    pub padding: usize,
+    /// Zero padding above and left, and below and right.
+    pub padding: (usize, usize),
     /// Groups.
     pub groups: usize,
 }
@@ -133,7 +133,7 @@ impl GraphBuilder {
         let attributes = vec![
             AttributeProto::ints("kernel_shape", &[shape.kernel as i64; 2]),
             AttributeProto::ints("strides", &[shape.stride as i64; 2]),
-            AttributeProto::ints("pads", &[shape.padding as i64; 4]),
+            AttributeProto::ints("pads", &pads(shape.padding)),
             AttributeProto::int("group", shape.groups as i64),
         ];
         self.node("Conv", &[input, &weights, &bias], attributes)
@@ -159,6 +159,12 @@ impl GraphBuilder {
     /// `max(input, 0)`.
     pub fn relu(&mut self, input: &str) -> String {
         self.node("Relu", &[input], Vec::new())
+    }
+
+    /// `input * sigmoid(input)`, the two nodes that ONNX Runtime and `OpenVINO` fuse into one.
+    pub fn silu(&mut self, input: &str) -> String {
+        let gate = self.node("Sigmoid", &[input], Vec::new());
+        self.binary("Mul", input, &gate)
     }
 
     /// Adds or multiplies (`Add`, `Mul`, `Sub`, `Div`, `Max`) with broadcasting.
@@ -284,6 +290,11 @@ impl GraphBuilder {
         self.next += 1;
         format!("{}{kind}_{}", self.prefix, self.next)
     }
+}
+
+/// ONNX lists all beginnings, then all ends.
+fn pads((before, after): (usize, usize)) -> [i64; 4] {
+    [before as i64, before as i64, after as i64, after as i64]
 }
 
 fn pooling_attributes(pooling: Pooling) -> Vec<AttributeProto> {

@@ -7,6 +7,7 @@
 mod assemble;
 mod backbone;
 mod demonstration;
+pub mod efficientnet;
 mod error;
 mod graph;
 pub mod onnx;

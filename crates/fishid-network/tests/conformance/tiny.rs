@@ -111,7 +111,7 @@ impl TinyNet {
             channels: 3,
             kernel: 3,
             stride: 2,
-            padding: 1,
+            padding: (1, 1),
             groups: 1,
         };
         value = builder.conv(&value, shape, &weights(), &bias());
