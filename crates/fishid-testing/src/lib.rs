@@ -1,6 +1,11 @@
 //! Fixtures that several rooms test with: a tiny model that the real engine runs, and photographs.
 //!
+//! A model hub that fails on purpose is in [`hub`].
+//!
 //! Only ever a dev-dependency. Panics where a test could only unwrap.
+
+pub mod http;
+pub mod hub;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("fishid-taxonomy", 0),
     ("fishid-image", 1),
     ("fishid-bundle", 1),
+    ("fishid-hub", 1),
     ("fishid-dataset", 2),
     ("fishid-network", 2),
     ("fishid-engine", 2),
