@@ -7,10 +7,11 @@ mod seeded;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use burn::tensor::Device;
 use fishid_engine::{EngineOptions, ImageModel};
 use fishid_network::efficientnet::{
-    Architecture, Card, Checkpoint, ImportError, Naming, Network, Size, random_checkpoint,
-    write_backbone,
+    Architecture, Card, Checkpoint, EfficientNet, ImportError, Naming, Network, Size, normalised,
+    random_checkpoint, write_backbone,
 };
 use fishid_network::{BackboneFile, embedder};
 use safetensors::tensor::{SafeTensors, TensorView};
@@ -18,6 +19,8 @@ use safetensors::{Dtype, serialize};
 
 /// Relative L2 error allowed to the ONNX graph; the issue's own.
 const ONNX_TOLERANCE: f64 = 1e-4;
+/// The same for the Burn module.
+const BURN_TOLERANCE: f64 = 1e-3;
 
 /// A file of `tests/golden/efficientnet`.
 struct Golden {
@@ -131,6 +134,17 @@ fn check(name: &str, naming: Naming) {
             "{name}: {output} is off by {error:.2e}"
         );
     }
+
+    let device = Device::flex();
+    let photographs = normalised(&checkpoint.card, &pixels, &device);
+    let features =
+        EfficientNet::from_checkpoint(&checkpoint, &device).forward_features(photographs);
+    let features: Vec<f32> = features.into_data().try_into_vec().unwrap();
+    let error = distance(&features, &golden.outputs["features"]);
+    assert!(
+        error < BURN_TOLERANCE,
+        "{name}: Burn's features are off by {error:.2e}"
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 pub fn checkpoint(name: &str, side: usize, seed: u64) -> Checkpoint {
     let mut checkpoint = random_checkpoint(name.parse().unwrap(), seed);
     checkpoint.card.side = side as u32;
-    let pixels = photographs(2, side);
+    let pixels = photographs(8, side);
     estimate_statistics(
         &mut checkpoint,
         pixels.chunks(side * side * 3).map(<[u8]>::to_vec),

@@ -155,3 +155,6 @@ pub(super) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let data: TensorData = tensor.into_data();
     data.try_into_vec().expect("all tensors here hold f32")
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,10 @@
 //! whole runs and never asks where the border is.
 
 use burn::backend::flex::FlexTensor;
+use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 
-use super::planes::{LANES, Maps, contiguous, tensor, vectorised};
+use super::planes::{LANES, Maps, contiguous, tensor};
 
 /// Stride and padding above and on the left, and the sides of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,15 +210,14 @@ fn correlate_planes<const K: usize>(
         .for_each_init(
             || frame.empty(),
             |scratch, (task, (output, input))| {
-                vectorised(|| {
-                    let planes = output
-                        .chunks_exact_mut(out_plane)
-                        .zip(input.chunks_exact(maps.plane()));
-                    for (i, (output, input)) in planes.enumerate() {
-                        let kernel = &kernels[(task * per_task + i) % maps.channels];
-                        frame.fill(scratch, input);
-                        frame.correlate(scratch, kernel, output);
-                    }
+                Arch::new().dispatch(Correlation {
+                    frame,
+                    maps,
+                    kernels: &kernels,
+                    first: task * per_task,
+                    scratch,
+                    input,
+                    output,
                 });
             },
         );
@@ -228,6 +228,34 @@ fn correlate_planes<const K: usize>(
         frame.window.out_width,
     ];
     tensor(output, sides)
+}
+
+/// Some planes of a convolution.
+struct Correlation<'a, const K: usize> {
+    frame: Frame,
+    maps: Maps,
+    kernels: &'a [[[f32; K]; K]],
+    /// Number of the first plane.
+    first: usize,
+    scratch: &'a mut [f32],
+    input: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl<const K: usize> NullaryFnOnce for Correlation<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let out_plane = self.frame.window.out_height * self.frame.window.out_width;
+        let outputs = self.output.chunks_exact_mut(out_plane);
+        let planes = outputs.zip(self.input.chunks_exact(self.maps.plane()));
+        for (i, (output, input)) in planes.enumerate() {
+            let kernel = &self.kernels[(self.first + i) % self.maps.channels];
+            self.frame.fill(self.scratch, input);
+            self.frame.correlate(self.scratch, kernel, output);
+        }
+    }
 }
 
 fn kernels<const K: usize>(weights: &[f32]) -> Vec<[[f32; K]; K]> {
@@ -264,7 +292,6 @@ fn products_of_channels<const K: usize>(
         spread: 1,
     };
     let padded = window.out_width.next_multiple_of(LANES);
-    let out_plane = window.out_height * window.out_width;
     let mut output = vec![0.0_f32; maps.channels * K * K];
     output
         .par_chunks_exact_mut(K * K)
@@ -273,24 +300,60 @@ fn products_of_channels<const K: usize>(
         .for_each_init(
             || (frame.empty(), vec![0.0_f32; window.out_height * padded]),
             |(scratch, blocks), (channel, output)| {
-                vectorised(|| {
-                    let mut sums = [[[0.0_f32; LANES]; K]; K];
-                    for photograph in 0..maps.n {
-                        let plane = photograph * maps.channels + channel;
-                        let input = &x[plane * maps.plane()..][..maps.plane()];
-                        let grad = &grad[plane * out_plane..][..out_plane];
-                        frame.fill(scratch, input);
-                        let rows = blocks.chunks_exact_mut(padded);
-                        for (to, from) in rows.zip(grad.chunks_exact(window.out_width)) {
-                            to[..window.out_width].copy_from_slice(from);
-                        }
-                        frame.products(scratch, blocks, &mut sums);
-                    }
-                    for (out, strands) in output.iter_mut().zip(sums.as_flattened()) {
-                        *out = strands.iter().sum();
-                    }
+                Arch::new().dispatch(Products::<K> {
+                    frame,
+                    maps,
+                    channel,
+                    scratch,
+                    blocks,
+                    x,
+                    grad,
+                    output,
                 });
             },
         );
     tensor(output, [maps.channels, 1, K, K])
+}
+
+/// The gradient of one channel's kernel.
+struct Products<'a, const K: usize> {
+    frame: Frame,
+    maps: Maps,
+    channel: usize,
+    scratch: &'a mut [f32],
+    /// Room for a plane of gradients with its rows padded to whole blocks.
+    blocks: &'a mut [f32],
+    x: &'a [f32],
+    grad: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl<const K: usize> NullaryFnOnce for Products<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Window {
+            out_height,
+            out_width,
+            ..
+        } = self.frame.window;
+        let (plane, out_plane) = (self.maps.plane(), out_height * out_width);
+        let padded = out_width.next_multiple_of(LANES);
+        let mut sums = [[[0.0_f32; LANES]; K]; K];
+        for photograph in 0..self.maps.n {
+            let place = photograph * self.maps.channels + self.channel;
+            self.frame
+                .fill(self.scratch, &self.x[place * plane..][..plane]);
+            let grad = &self.grad[place * out_plane..][..out_plane];
+            let rows = self.blocks.chunks_exact_mut(padded);
+            for (to, from) in rows.zip(grad.chunks_exact(out_width)) {
+                to[..out_width].copy_from_slice(from);
+            }
+            self.frame.products(self.scratch, self.blocks, &mut sums);
+        }
+        for (out, strands) in self.output.iter_mut().zip(sums.as_flattened()) {
+            *out = strands.iter().sum();
+        }
+    }
 }

@@ -11,13 +11,13 @@ pub(super) fn forward(x: FlexTensor, logits: &FlexTensor) -> FlexTensor {
     let logits = contiguous(logits.clone());
     let logits = logits.storage::<f32>();
     let mut x = contiguous(x);
-    let per_task = maps.planes_per_task();
+    let (area, per_task) = (maps.plane(), maps.planes_per_task());
     x.storage_mut::<f32>()
-        .par_chunks_mut(maps.plane() * per_task)
+        .par_chunks_mut(area * per_task)
         .zip(logits.par_chunks(per_task))
         .for_each(|(values, logits)| {
-            vectorised(|| {
-                for (plane, logit) in values.chunks_exact_mut(maps.plane()).zip(logits) {
+            vectorised!((values: &'a mut [f32], logits: &'a [f32], area: usize) -> () {
+                for (plane, logit) in values.chunks_exact_mut(area).zip(logits) {
                     let factor = sigmoid(*logit);
                     for value in plane {
                         *value *= factor;
@@ -37,17 +37,21 @@ pub(super) fn backward(x: &FlexTensor, logits: &FlexTensor, grad: FlexTensor) ->
     let logits = logits.storage::<f32>();
     let mut grad = contiguous(grad);
     let mut of_logits = vec![0.0_f32; logits.len()];
-    let per_task = maps.planes_per_task();
+    let (area, per_task) = (maps.plane(), maps.planes_per_task());
     grad.storage_mut::<f32>()
-        .par_chunks_mut(maps.plane() * per_task)
-        .zip(x.par_chunks(maps.plane() * per_task))
+        .par_chunks_mut(area * per_task)
+        .zip(x.par_chunks(area * per_task))
         .zip(of_logits.par_chunks_mut(per_task))
         .zip(logits.par_chunks(per_task))
         .for_each(|(((grad, x), of_logits), logits)| {
-            vectorised(|| {
-                let planes = grad
-                    .chunks_exact_mut(maps.plane())
-                    .zip(x.chunks_exact(maps.plane()));
+            vectorised!((
+                grad: &'a mut [f32],
+                x: &'a [f32],
+                of_logits: &'a mut [f32],
+                logits: &'a [f32],
+                area: usize,
+            ) -> () {
+                let planes = grad.chunks_exact_mut(area).zip(x.chunks_exact(area));
                 for ((grad, x), (of_logit, logit)) in planes.zip(of_logits.iter_mut().zip(logits)) {
                     let factor = sigmoid(*logit);
                     let product = sum_of(grad, x, |grad, x| grad * x) as f32;

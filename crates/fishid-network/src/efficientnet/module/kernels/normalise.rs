@@ -39,9 +39,17 @@ pub(super) fn affine(
         .par_chunks_mut(maps.plane() * per_task)
         .enumerate()
         .for_each(|(task, values)| {
-            vectorised(|| {
+            let first = task * per_task;
+            vectorised!((
+                values: &'a mut [f32],
+                scale: &'a [f32],
+                shift: &'a [f32],
+                maps: Maps,
+                first: usize,
+                has_silu: bool,
+            ) -> () {
                 for (i, plane) in values.chunks_exact_mut(maps.plane()).enumerate() {
-                    let channel = (task * per_task + i) % maps.channels;
+                    let channel = (first + i) % maps.channels;
                     let (a, b) = (scale[channel], shift[channel]);
                     if has_silu {
                         for value in plane {
@@ -72,7 +80,11 @@ pub(super) fn forward(
     let moments: Vec<(f64, f64)> = (0..maps.channels)
         .into_par_iter()
         .with_min_len(maps.channels_per_task())
-        .map(|channel| vectorised(|| moments(values, &maps, channel)))
+        .map(|channel| {
+            vectorised!((values: &'a [f32], maps: Maps, channel: usize) -> (f64, f64) {
+                moments(values, &maps, channel)
+            })
+        })
         .collect();
     let (scale, offset) = (contiguous(scale.clone()), contiguous(offset.clone()));
     let (scale, offset) = (scale.storage::<f32>(), offset.storage::<f32>());
@@ -92,12 +104,20 @@ pub(super) fn forward(
         .zip(values.par_chunks(maps.plane() * per_task))
         .enumerate()
         .for_each(|(task, (output, input))| {
-            vectorised(|| {
+            let (first, factors) = (task * per_task, factors.as_slice());
+            vectorised!((
+                output: &'a mut [f32],
+                input: &'a [f32],
+                factors: &'a [(f32, f32)],
+                maps: Maps,
+                first: usize,
+                has_silu: bool,
+            ) -> () {
                 let planes = output
                     .chunks_exact_mut(maps.plane())
                     .zip(input.chunks_exact(maps.plane()));
                 for (i, (output, input)) in planes.enumerate() {
-                    let (a, b) = factors[(task * per_task + i) % maps.channels];
+                    let (a, b) = factors[(first + i) % maps.channels];
                     if has_silu {
                         for (out, x) in output.iter_mut().zip(input) {
                             *out = silu(x.mul_add(a, b));
@@ -178,7 +198,9 @@ pub(super) fn backward(saved: &Saved, grad: FlexTensor) -> [FlexTensor; 3] {
                     })
                     .collect(),
             };
-            vectorised(|| channel.backward(planes))
+            vectorised!((channel: Channel<'a>, planes: Vec<&'a mut [f32]>) -> (f32, f32) {
+                channel.backward(planes)
+            })
         })
         .collect();
     let vector = |of: fn(&(f32, f32)) -> f32| tensor(sums.iter().map(of).collect(), [sums.len()]);
