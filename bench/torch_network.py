@@ -1,6 +1,7 @@
-"""PyTorch's side of `network_rate`: one measurement per line asked for on standard input, milliseconds out.
+"""PyTorch's side of `network_rate`: one measurement per line asked for on standard input.
 
-Started by bench/src/bin/network_rate.rs, which asks both sides in turn.
+Answers with milliseconds on the clock and of the processor. Started by bench/src/bin/network_rate.rs, which
+asks both sides in turn.
 """
 
 import argparse
@@ -88,9 +89,10 @@ def main():
     ways = measurements(arguments.architecture, arguments.side, arguments.batch)
     print("ready", flush=True)
     for line in sys.stdin:
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         ways[line.strip()]()
-        print(f"{(time.perf_counter() - started) * 1000:.3f}", flush=True)
+        clock, processor = time.perf_counter() - started, time.process_time() - used
+        print(f"{clock * 1000:.3f} {processor * 1000:.3f}", flush=True)
 
 
 if __name__ == "__main__":

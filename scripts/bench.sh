@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Measures again what docs/TRAINING.md quotes. `scripts/bench.sh [folds|rate|search|predict]…`, all without
-# an argument. Needs FISHID_TEST_DATA with the real photographs and backbone.
+# Measures again what docs/TRAINING.md quotes. `scripts/bench.sh [folds|rate|search|predict|network|graph]…`,
+# all without an argument. Needs FISHID_TEST_DATA with the real photographs and backbone; network and graph install
+# PyTorch, some gigabytes, to compare with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${FISHID_TEST_DATA:?set it to a folder with fishcam/ and backbones/}"
@@ -8,7 +9,7 @@ FISHID_TEST_DATA=$(cd "$FISHID_TEST_DATA" && pwd)
 export FISHID_TEST_DATA
 : "${FISHID_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/fishid}"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$FISHID_CACHE/target}
-[ $# -gt 0 ] || set -- folds rate search predict
+[ $# -gt 0 ] || set -- folds rate search predict network graph
 
 binary() {
   cargo run --release --locked --quiet --package fishid-bench --bin "$1"
@@ -32,6 +33,23 @@ predict() {
     "$(printf '%s\n' "${seconds[@]}" | sort -n | tr '\n' ' ')"
 }
 
+# The Burn module against PyTorch eager, two threads, then one.
+network() {
+  local python threads
+  python=$(scripts/setup.sh python bench/torch-requirements.txt)/bin/python
+  for threads in 2 1; do
+    cargo run --release --locked --quiet --package fishid-bench --bin network_rate "$python" "$threads"
+  done
+}
+
+# fishid's ONNX graph against timm's export, in the same ONNX Runtime.
+graph() {
+  local python
+  python=$(scripts/setup.sh python bench/torch-requirements.txt)/bin/python
+  cargo build --release --locked --quiet --package fishid-bench --bin write_graph
+  "$python" bench/torch_graph.py --writer "$CARGO_TARGET_DIR/release/write_graph"
+}
+
 for what in "$@"; do
   printf '\n=== %s\n' "$what"
   case $what in
@@ -39,6 +57,8 @@ for what in "$@"; do
     rate) binary embedding_rate ;;
     search) binary head_search ;;
     predict) predict ;;
-    *) echo "unknown measurement '$what': folds, rate, search or predict" >&2 && exit 64 ;;
+    network) network ;;
+    graph) graph ;;
+    *) echo "unknown measurement '$what': folds, rate, search, predict, network or graph" >&2 && exit 64 ;;
   esac
 done

@@ -1,8 +1,9 @@
 //! The Burn module against `PyTorch` eager with timm's model of the same network, on the same cores and threads.
 //!
-//! `cargo run --release -p fishid-bench --bin network_rate PYTHON [ARCHITECTURE SIDE [ROUNDS]]…`, where PYTHON has
-//! `bench/torch-requirements.txt`. Both sides are asked in turn, so that whatever else the machine does hits both;
-//! a ratio below 1 means that Burn is faster.
+//! `cargo run --release -p fishid-bench --bin network_rate PYTHON [THREADS [ARCHITECTURE SIDE [ROUNDS]]]`, where PYTHON
+//! has `bench/torch-requirements.txt`. Both sides are asked in turn, so that whatever else the machine does hits both;
+//! a ratio below 1 means that Burn is faster. Processor time is told beside the time on the clock: with one thread it
+//! hardly depends on the machine's load, with several it holds the threads' waiting too.
 #![allow(clippy::print_stdout)] // the table is what it is for
 
 use std::io::{BufRead, BufReader, Write};
@@ -20,7 +21,6 @@ use fishid_network::efficientnet::{EfficientNet, random_checkpoint};
 
 const BATCH: usize = 8;
 const N_CLASSES: usize = 15;
-const N_THREADS: usize = 2;
 /// The last stage of blocks; it and the head convolution are trained with the classifier.
 const LAST_STAGE: usize = 6;
 const WAYS: [&str; 4] = ["forward", "step_last", "step_last_cached", "step_all"];
@@ -112,13 +112,16 @@ struct PyTorch {
 }
 
 impl PyTorch {
-    fn start(python: &str, architecture: &str, side: usize) -> Result<Self> {
+    fn start(python: &str, n_threads: usize, network: &Chosen) -> Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("torch_network.py");
         let mut child = Command::new(python)
             .arg(script)
-            .args(["--architecture", &architecture.replace('-', "_")])
-            .args(["--side", &side.to_string(), "--batch", &BATCH.to_string()])
-            .args(["--threads", &N_THREADS.to_string()])
+            .args(["--architecture", &network.architecture.replace('-', "_")])
+            .args(["--side", &network.side.to_string()])
+            .args(["--batch", &BATCH.to_string()])
+            .args(["--threads", &n_threads.to_string()])
+            // Threads that spin while they wait would take the processor from the other side.
+            .env("OMP_WAIT_POLICY", "PASSIVE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -140,9 +143,14 @@ impl PyTorch {
         Ok(line.trim().to_owned())
     }
 
-    fn run(&mut self, way: &str) -> Result<f64> {
+    fn run(&mut self, way: &str) -> Result<Cost> {
         writeln!(self.questions, "{way}")?;
-        Ok(self.line()?.parse()?)
+        let line = self.line()?;
+        let (clock, processor) = line.split_once(' ').context("two numbers")?;
+        Ok(Cost {
+            clock: clock.parse()?,
+            processor: processor.parse()?,
+        })
     }
 }
 
@@ -153,58 +161,99 @@ impl Drop for PyTorch {
     }
 }
 
+/// Milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    clock: f64,
+    processor: f64,
+}
+
+/// What is measured.
+struct Chosen {
+    architecture: String,
+    side: usize,
+    n_rounds: usize,
+}
+
+/// Processor time of all threads so far, in milliseconds (Linux).
+fn processor_time() -> Result<f64> {
+    let mut nanoseconds = 0.0;
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        let own = text.split(' ').next().context("an empty schedstat")?;
+        nanoseconds += own.parse::<f64>()?;
+    }
+    Ok(nanoseconds / 1e6)
+}
+
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let python = arguments
         .next()
         .context("name the Python that has bench/torch-requirements.txt")?;
-    let arguments: Vec<String> = arguments.collect();
-    let chosen: Vec<(String, usize, usize)> = match arguments.as_slice() {
-        [] => vec![
-            ("efficientnet-b0".to_owned(), 224, 9),
-            ("tf-efficientnet-b4".to_owned(), 380, 5),
+    let n_threads = arguments.next().map_or(Ok(2), |text| text.parse())?;
+    let chosen = |architecture: &str, side, n_rounds| Chosen {
+        architecture: architecture.to_owned(),
+        side,
+        n_rounds,
+    };
+    let networks = match arguments.next() {
+        None => vec![
+            chosen("efficientnet-b0", 224, 9),
+            chosen("tf-efficientnet-b4", 380, 5),
         ],
-        [architecture, side] => vec![(architecture.clone(), side.parse()?, 5)],
-        [architecture, side, rounds] => {
-            vec![(architecture.clone(), side.parse()?, rounds.parse()?)]
+        Some(architecture) => {
+            let side = arguments.next().context("the side in pixels")?.parse()?;
+            let n_rounds = arguments.next().map_or(Ok(5), |text| text.parse())?;
+            vec![chosen(&architecture, side, n_rounds)]
         }
-        _ => anyhow::bail!("PYTHON [ARCHITECTURE SIDE [ROUNDS]]"),
     };
     rayon::ThreadPoolBuilder::new()
-        .num_threads(N_THREADS)
+        .num_threads(n_threads)
         .build_global()?;
-    println!("batch {BATCH}, {N_THREADS} threads, medians in milliseconds\n");
-    println!("| network | side | what | Burn | PyTorch | median of Burn / PyTorch |");
-    println!("|---|---|---|---|---|---|");
-    for (architecture, side, rounds) in chosen {
-        let mut burn = Burn::new(&architecture, side)?;
-        let mut pytorch = PyTorch::start(&python, &architecture, side)?;
+    println!("batch {BATCH}, {n_threads} threads, medians in milliseconds\n");
+    println!(
+        "| network | side | what | Burn | PyTorch | Burn / PyTorch | Burn, processor | PyTorch, processor | Burn / PyTorch |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for network in networks {
+        let mut burn = Burn::new(&network.architecture, network.side)?;
+        let mut pytorch = PyTorch::start(&python, n_threads, &network)?;
         for way in WAYS {
-            let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-            for round in 0..=rounds {
-                let started = Instant::now();
+            let mut pairs = Vec::with_capacity(network.n_rounds);
+            for round in 0..=network.n_rounds {
+                let (started, used) = (Instant::now(), processor_time()?);
                 burn.run(way);
-                let own = started.elapsed().as_secs_f64() * 1000.0;
+                let own = Cost {
+                    clock: started.elapsed().as_secs_f64() * 1000.0,
+                    processor: processor_time()? - used,
+                };
                 let other = pytorch.run(way)?;
                 // The first round warms both up.
                 if round > 0 {
-                    ours.push(own);
-                    theirs.push(other);
-                    ratios.push(own / other);
+                    pairs.push((own, other));
                 }
             }
+            let columns = |of: fn(&Cost) -> f64| {
+                let own = median(pairs.iter().map(|(own, _)| of(own)));
+                let other = median(pairs.iter().map(|(_, other)| of(other)));
+                let ratio = median(pairs.iter().map(|(own, other)| of(own) / of(other)));
+                format!("{own:.0} | {other:.0} | {ratio:.2}")
+            };
             println!(
-                "| {architecture} | {side} | {way} | {:.0} | {:.0} | {:.2} |",
-                median(&mut ours),
-                median(&mut theirs),
-                median(&mut ratios)
+                "| {} | {} | {way} | {} | {} |",
+                network.architecture,
+                network.side,
+                columns(|cost| cost.clock),
+                columns(|cost| cost.processor)
             );
         }
     }
     Ok(())
 }
 
-fn median(values: &mut [f64]) -> f64 {
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
