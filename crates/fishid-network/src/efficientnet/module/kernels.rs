@@ -4,6 +4,9 @@
 //! all maps, and takes the gradient of a depthwise convolution channel by channel. Other devices keep Burn's own.
 //! Deliberately does not know layers. Start reading at [`NetworkOps`].
 
+// What is not inlined is compiled without the vector unit; see `planes::vectorised`.
+#![allow(clippy::inline_always)]
+
 mod depthwise;
 mod gate;
 mod normalise;
@@ -19,7 +22,7 @@ use burn::backend::{Autodiff, Backend, Flex, backend_extension};
 
 pub(super) use depthwise::Window;
 
-/// Where a plane's rows and columns come from, for all planes of a tensor alike.
+/// Operations on maps `[n, channels, height, width]`.
 #[backend_extension(Autodiff, Flex)]
 pub(super) trait NetworkOps: Backend {
     /// `activation(x * scale + shift)` per channel; not differentiable.

@@ -141,7 +141,7 @@ impl Layer {
         self.set_statistics(mean, variance);
     }
 
-    /// Joins a batch's moments to those of the batches before. Source: Chan, Golub and LeVeque 1979, for the
+    /// Joins a batch's moments to those of the batches before. Source: Chan, Golub and `LeVeque` 1979, for the
     /// variance of two sets of samples together.
     fn pool(&self, moments: Moments, share: f64) {
         let (mean, variance) = self.statistics();

@@ -168,7 +168,7 @@ pub(super) fn backward(saved: &Saved, grad: FlexTensor) -> [FlexTensor; 3] {
     let x = x.storage::<f32>();
     let vectors = [&saved.scale, &saved.offset, &saved.mean, &saved.variance];
     let vectors = vectors.map(|vector| contiguous(vector.clone()));
-    let [scale, offset, mean, variance] = vectors.each_ref().map(|v| v.storage::<f32>());
+    let [scale, offset, mean, variance] = vectors.each_ref().map(FlexTensor::storage::<f32>);
     let mut grad = contiguous(grad);
     let mut by_channel: Vec<Vec<&mut [f32]>> = (0..maps.channels)
         .map(|_| Vec::with_capacity(maps.n))

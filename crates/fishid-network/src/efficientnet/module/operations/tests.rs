@@ -14,7 +14,7 @@ fn random<const D: usize>(sides: [usize; D]) -> Tensor<D> {
 }
 
 #[track_caller]
-fn assert_close(found: TensorData, expected: &TensorData) {
+fn assert_close(found: &TensorData, expected: &TensorData) {
     found.assert_approx_eq::<f32>(expected, Tolerance::rel_abs(1e-4, 1e-4));
 }
 
@@ -29,15 +29,15 @@ fn check<const D: usize, const E: usize>(
     let (x, p) = (random(sides), random(parameter));
     let (found, expected) = (kernel(x.clone(), p.clone()), burn(x.clone(), p.clone()));
     let weights = Tensor::<4>::random(expected.dims(), Distribution::Default, &device());
-    assert_close(found.to_data(), &expected.to_data());
+    assert_close(&found.to_data(), &expected.to_data());
     let found = (found * weights.clone()).sum().backward();
     let expected = (expected * weights).sum().backward();
     assert_close(
-        x.grad(&found).unwrap().to_data(),
+        &x.grad(&found).unwrap().to_data(),
         &x.grad(&expected).unwrap().to_data(),
     );
     assert_close(
-        p.grad(&found).unwrap().to_data(),
+        &p.grad(&found).unwrap().to_data(),
         &p.grad(&expected).unwrap().to_data(),
     );
 }
@@ -117,7 +117,7 @@ fn moments_equal_burns_far_from_zero() {
     let by_channel = x.inner().swap_dims(0, 1).reshape([5, 126]);
     let mean = by_channel.clone().mean_dim(1);
     let variance = (by_channel - mean.clone()).powi_scalar(2).mean_dim(1);
-    assert_close(found.mean.into_data(), &mean.reshape([5]).into_data());
+    assert_close(&found.mean.into_data(), &mean.reshape([5]).into_data());
     found.variance.into_data().assert_approx_eq::<f32>(
         &variance.reshape([5]).into_data(),
         Tolerance::relative(1e-3),
@@ -132,6 +132,6 @@ fn scaling_and_shifting_equals_burns() {
         let maps = |values: &Tensor<1>| values.clone().reshape([1, 5, 1, 1]);
         let expected = activation.of(x.clone() * maps(&scale) + maps(&shift));
         let found = affine(x.clone(), scale.clone(), shift.clone(), activation);
-        assert_close(found.into_data(), &expected.into_data());
+        assert_close(&found.into_data(), &expected.into_data());
     }
 }
