@@ -11,6 +11,7 @@ mod depthwise;
 mod gate;
 mod normalise;
 mod planes;
+mod pointwise;
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -42,6 +43,9 @@ pub(super) trait NetworkOps: Backend {
         silu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
+    /// Convolution with kernels of 1×1 and stride 1.
+    fn pointwise(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// Convolution with one kernel of 3×3 or 5×5 per channel.
     fn depthwise(
         x: FloatTensor<Self>,
@@ -67,6 +71,10 @@ impl NetworkOps for Flex {
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         let forward = normalise::forward(&x, &scale, &offset, epsilon, silu);
         (forward.output, forward.mean, forward.variance)
+    }
+
+    fn pointwise(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        pointwise::forward(&x, &weight)
     }
 
     fn depthwise(x: FlexTensor, weight: FlexTensor, window: Window) -> FlexTensor {
@@ -120,6 +128,20 @@ impl<C: CheckpointStrategy> NetworkOps for Autodiff<Flex, C> {
         (output, mean, variance)
     }
 
+    fn pointwise(x: Tracked<C>, weight: Tracked<C>) -> Tracked<C> {
+        let nodes = [x.node(), weight.node()];
+        let [x, weight] = [x, weight].map(Tracked::<C>::into_primitive);
+        let output = pointwise::forward(&x, &weight);
+        match PointwiseBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => prep.finish((x, weight), output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
     fn depthwise(x: Tracked<C>, weight: Tracked<C>, window: Window) -> Tracked<C> {
         let nodes = [x.node(), weight.node()];
         let [x, weight] = [x, weight].map(Tracked::<C>::into_primitive);
@@ -160,6 +182,27 @@ impl Backward<Flex, 3> for NormaliseBackward {
             if let Some(node) = parent {
                 grads.register::<Flex>(node.id, grad);
             }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct PointwiseBackward;
+
+impl Backward<Flex, 2> for PointwiseBackward {
+    type State = (FlexTensor, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<Flex>(&ops.node);
+        let (x, weight) = ops.state;
+        let [of_x, of_weight] = ops.parents;
+        if let Some(node) = of_x {
+            let found = pointwise::backward_input(&x, &weight, &grad);
+            grads.register::<Flex>(node.id, found);
+        }
+        if let Some(node) = of_weight {
+            let found = pointwise::backward_weight(&x, &weight, &grad);
+            grads.register::<Flex>(node.id, found);
         }
     }
 }

@@ -82,13 +82,17 @@ pub(super) fn depthwise(input: Tensor<4>, weight: Tensor<4>, placement: Placemen
     Tensor::from_dispatch(output)
 }
 
-/// A 1×1 convolution with stride 1, as the matrix product that it is: its gradients are then products too.
+/// A convolution with kernels of 1×1 and stride 1.
 pub(super) fn pointwise(input: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
-    let [n, channels, height, width] = input.dims();
-    let [filters, ..] = weight.dims();
-    let input = input.reshape([n, channels, height * width]);
-    let product = weight.reshape([1, filters, channels]).matmul(input);
-    product.reshape([n, filters, height, width])
+    if has_kernels(&input.device()) {
+        let output = Dispatch::pointwise(input.into_dispatch(), weight.into_dispatch());
+        return Tensor::from_dispatch(output);
+    }
+    let placement = Placement {
+        stride: 1,
+        padding: [(0, 0); 2],
+    };
+    convolution(input, weight, placement, 1)
 }
 
 /// `activation(input * scale + shift)` per channel.

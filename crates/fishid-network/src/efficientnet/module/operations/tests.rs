@@ -74,9 +74,15 @@ fn products_equal_burns_pointwise_convolution() {
         stride: 1,
         padding: [(0, 0); 2],
     };
-    check([3, 5, 6, 7], [4, 5, 1, 1], pointwise, |x, weight| {
-        convolution(x, weight, placement, 1)
-    });
+    // Few kernels for large maps, and many for small ones.
+    for (sides, weight) in [
+        ([3, 5, 6, 7], [4, 5, 1, 1]),
+        ([3, 12, 2, 2], [16, 12, 1, 1]),
+    ] {
+        check(sides, weight, pointwise, |x, weight| {
+            convolution(x, weight, placement, 1)
+        });
+    }
 }
 
 #[test]
