@@ -72,10 +72,15 @@ function showModel() {
 }
 
 function demonstrationText(reason) {
-  // The server's sentence is English; in Russian the page says what matters.
-  return state.language === "ru"
-    ? "Эта модель показывает работу системы: её ответы ничего не говорят о настоящей рыбе."
-    : reason.replace(/^Demonstration model: /, "");
+  // The server's sentence is English; in Russian the page tells the same causes.
+  if (state.language === "en") return reason.replace(/^Demonstration model: /, "");
+  const { origin, weights } = state.model.lineage ?? {};
+  const causes = [
+    origin === "synthetic" && text("demonstrationDrawn"),
+    weights?.startsWith("random") && text("demonstrationRandom"),
+    text("demonstrationMeans"),
+  ];
+  return causes.filter(Boolean).join(" ");
 }
 
 function showAnswer() {

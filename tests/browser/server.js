@@ -44,9 +44,10 @@ export default async function setUp() {
   const env = { ...process.env, FISHID_HOME: join(folder, "home"), ORT_DYLIB_PATH: onnxRuntime() };
   const fish = join(folder, "fish");
   const bundle = join(folder, "bundle");
+  const backbone = join(import.meta.dirname, "../fixtures/small_backbone.onnx");
   const run = (...args) => execFileSync(binary, args, { env, stdio: ["ignore", "ignore", "inherit"] });
   run("data", "synth", fish, "--species", "4", "--per-class", "12", "--seed", "5");
-  run("train", "--data", fish, "--out", bundle);
+  run("train", "--data", fish, "--backbone", backbone, "--out", bundle);
   const url = `http://127.0.0.1:${await freePort()}`;
   const server = spawn(binary, ["serve", "--bundle", bundle, "--listen", url.slice(7)], {
     env,

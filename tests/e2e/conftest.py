@@ -14,6 +14,7 @@ import requests
 
 BINARY = Path(os.environ.get("FISHID_BIN", "fishid"))
 TEST_DATA = os.environ.get("FISHID_TEST_DATA")
+SMALL_BACKBONE = Path(__file__).parents[1] / "fixtures" / "small_backbone.onnx"
 
 
 @dataclass
@@ -30,10 +31,15 @@ class Outcome:
 
 
 class Fishid:
-    """Runs the binary with a FISHID_HOME of its own; the ONNX Runtime library is the one of the set-up."""
+    """Runs the binary with a FISHID_HOME of its own; the ONNX Runtime library is the one of the set-up.
 
-    def __init__(self, home: Path):
+    Without `backbone` the settings name none, as for a person who has just installed the program.
+    No test asks the public hub.
+    """
+
+    def __init__(self, home: Path, backbone: Path | None = SMALL_BACKBONE):
         self.home = home
+        self.backbone = backbone
         self.cwd = home
         home.mkdir(parents=True, exist_ok=True)
 
@@ -42,7 +48,10 @@ class Fishid:
         library = os.environ.get("FISHID_HOME", str(Path.home() / ".local/share/fishid"))
         found = sorted(Path(library, "onnxruntime").glob("*/libonnxruntime.so*"))
         assert found, f"no ONNX Runtime under {library}: run make setup"
-        return {**kept, "FISHID_HOME": str(self.home), "ORT_DYLIB_PATH": str(found[-1]), **extra}
+        kept |= {"FISHID_HOME": str(self.home), "ORT_DYLIB_PATH": str(found[-1]), "HF_HUB_OFFLINE": "1"}
+        if self.backbone:
+            kept["FISHID_TRAIN__BACKBONE"] = str(self.backbone)
+        return kept | extra
 
     def start(self, *arguments, env=None, **options):
         return subprocess.Popen(
@@ -165,7 +174,7 @@ def small_bundle(small_fish):
 def demonstration_home(tmp_path_factory):
     """A FISHID_HOME in which `fishid up` without data has trained its demonstration model."""
     home = tmp_path_factory.mktemp("demonstration") / "home"
-    server = Server(Fishid(home), "up")
+    server = Server(Fishid(home, backbone=None), "up")
     try:
         seconds = server.wait_ready()
         print(f"first `fishid up`: ready after {seconds:.1f} s")

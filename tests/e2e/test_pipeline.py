@@ -90,7 +90,7 @@ def test_up_demonstrates_and_says_so_and_the_second_start_trains_nothing(
 ):
     from conftest import Fishid
 
-    fishid = Fishid(demonstration_home)
+    fishid = Fishid(demonstration_home, backbone=None)
     n_runs = len(run_records(fishid))
     server = serve(fishid, "up")
     seconds = server.wait_ready(60)

@@ -111,6 +111,12 @@ pub struct Backbone {
     /// Where the weights were published, where known.
     #[serde(default)]
     pub source: Option<String>,
+    /// Name of the published set of weights, such as `ns_jft_in1k`, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_set: Option<String>,
+    /// SHA-256 over the weights by name, whatever file they stand in; where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_digest: Option<String>,
 }
 
 /// The photographs the model was made from.

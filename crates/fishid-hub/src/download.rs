@@ -20,7 +20,7 @@ use crate::settings::Timing;
 
 /// One download.
 pub(crate) struct Download<'a> {
-    pub requester: &'a Requester,
+    pub requester: Requester,
     pub timing: &'a Timing,
     pub file: &'a HubFile,
     pub entry: &'a Entry,

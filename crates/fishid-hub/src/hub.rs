@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Url;
+
 use crate::cache::Entry;
 use crate::declaration::Declaration;
 use crate::digest::Sha256Hex;
@@ -10,7 +12,7 @@ use crate::download::Download;
 use crate::error::HubError;
 use crate::file::HubFile;
 use crate::record::Record;
-use crate::request::Requester;
+use crate::request::{self, Requester};
 use crate::settings::HubSettings;
 
 /// A model hub and the cache of what came from it.
@@ -19,7 +21,7 @@ use crate::settings::HubSettings;
 #[derive(Debug)]
 pub struct Hub {
     settings: HubSettings,
-    requester: Requester,
+    base: Url,
 }
 
 /// A file in the cache, verified.
@@ -49,11 +51,8 @@ pub struct Progress {
 impl Hub {
     /// Makes no connection and no folder.
     pub fn new(settings: HubSettings) -> Result<Self, HubError> {
-        let requester = Requester::new(&settings)?;
-        Ok(Self {
-            settings,
-            requester,
-        })
+        let base = request::address(&settings.base_url)?;
+        Ok(Self { settings, base })
     }
 
     /// The file, if it is in the cache and still what was downloaded first. Never asks the network.
@@ -83,7 +82,8 @@ impl Hub {
             if let Some(cached) = verified(file, &entry)? {
                 return Ok(cached);
             }
-            let record = self.download(file, &entry, progress).run().await?;
+            let download = self.download(file, &entry, progress)?;
+            let record = download.run().await?;
             Ok(describe(file, &entry, record))
         })
     }
@@ -95,10 +95,8 @@ impl Hub {
         let entry = Entry::new(&self.settings.cache_dir, file);
         within(file, limit, async {
             let mut silent = |_| {};
-            let declared = self
-                .download(file, &entry, &mut silent)
-                .declaration()
-                .await?;
+            let mut download = self.download(file, &entry, &mut silent)?;
+            let declared = download.declaration().await?;
             if let Some(record) = entry.record()? {
                 record.agrees_with_hub(file, &declared, &entry.record_path())?;
             }
@@ -111,15 +109,16 @@ impl Hub {
         file: &'a HubFile,
         entry: &'a Entry,
         progress: &'a mut dyn FnMut(Progress),
-    ) -> Download<'a> {
-        Download {
-            requester: &self.requester,
+    ) -> Result<Download<'a>, HubError> {
+        Ok(Download {
+            // One per call: its connections live and die with the call's own runtime.
+            requester: Requester::new(&self.settings, self.base.clone())?,
             timing: &self.settings.timing,
             file,
             entry,
             progress,
             failures: 0,
-        }
+        })
     }
 }
 

@@ -39,26 +39,32 @@ pub(crate) struct Answer {
     pub host: String,
 }
 
+/// The hub's address, fit to put paths behind.
+pub(crate) fn address(base_url: &str) -> Result<Url, HubError> {
+    let broken = |reason: String| HubError::InvalidAddress {
+        url: base_url.to_owned(),
+        reason,
+    };
+    let mut base = Url::parse(base_url).map_err(|error| broken(error.to_string()))?;
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err(broken(
+            "it begins with neither https:// nor http://".to_owned(),
+        ));
+    }
+    if !base.username().is_empty() || base.password().is_some() || base.query().is_some() {
+        return Err(broken(
+            "a name, password or query has no place in it".to_owned(),
+        ));
+    }
+    if !base.path().ends_with('/') {
+        base.set_path(&format!("{}/", base.path()));
+    }
+    Ok(base)
+}
+
 impl Requester {
-    pub fn new(settings: &HubSettings) -> Result<Self, HubError> {
-        let broken = |reason: String| HubError::InvalidAddress {
-            url: settings.base_url.clone(),
-            reason,
-        };
-        let mut base = Url::parse(&settings.base_url).map_err(|error| broken(error.to_string()))?;
-        if !matches!(base.scheme(), "http" | "https") {
-            return Err(broken(
-                "it begins with neither https:// nor http://".to_owned(),
-            ));
-        }
-        if !base.username().is_empty() || base.password().is_some() || base.query().is_some() {
-            return Err(broken(
-                "a name, password or query has no place in it".to_owned(),
-            ));
-        }
-        if !base.path().ends_with('/') {
-            base.set_path(&format!("{}/", base.path()));
-        }
+    /// Reads the machine's certificates, which a machine that only uses its cache need not have.
+    pub fn new(settings: &HubSettings, base: Url) -> Result<Self, HubError> {
         let client = Client::builder()
             .user_agent(concat!("fishid/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(settings.timing.connect_timeout)

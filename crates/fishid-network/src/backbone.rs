@@ -37,6 +37,10 @@ pub struct BackboneFile {
     pub licence: Option<String>,
     /// Where the file comes from, when stated.
     pub source: Option<String>,
+    /// Name of the published set of weights, when stated.
+    pub weights_set: Option<String>,
+    /// Digest of the weights themselves, when stated: it stays when the graph is written anew.
+    pub weights_digest: Option<String>,
     /// What was assumed for lack of a sidecar, one sentence each, to be said aloud.
     pub assumed: Vec<String>,
 }
@@ -102,6 +106,8 @@ impl BackboneFile {
             weights: declared.weights.unwrap_or_else(|| "file".to_owned()),
             licence: declared.licence,
             source: declared.source,
+            weights_set: declared.weights_set,
+            weights_digest: declared.weights_digest,
             model,
         })
     }

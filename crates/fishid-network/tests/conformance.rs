@@ -297,42 +297,6 @@ fn a_produced_model_names_its_maker_and_backbone() {
 }
 
 #[test]
-fn the_demonstration_backbone_runs_and_its_responses_differ_between_photographs() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("demonstration.onnx");
-    fishid_network::demonstration_backbone(0, &path).unwrap();
-    let backbone = BackboneFile::open(&path).unwrap();
-    let side = backbone.input.width as usize;
-    let stripes: Vec<u8> = (0..side * side * 3)
-        .map(|i| if (i / 3 / 8) % 2 == 0 { 40 } else { 210 })
-        .collect();
-    let slope: Vec<u8> = (0..side * side * 3).map(|i| (i % 251) as u8).collect();
-    let outputs = run(&embedder(&backbone).unwrap(), &[stripes, slope].concat(), 2);
-    let rows: Vec<&[f32]> = outputs["embedding"].rows().collect();
-    for row in &rows {
-        let alive = row.iter().filter(|value| **value > 0.0).count();
-        assert!(
-            row.iter()
-                .all(|value| value.is_finite() && value.abs() < 100.0)
-        );
-        assert!(
-            alive * 2 > row.len(),
-            "{alive} of {} responses are alive",
-            row.len()
-        );
-    }
-    let distance: f32 = rows[0]
-        .iter()
-        .zip(rows[1])
-        .map(|(a, b)| (a - b).abs())
-        .sum();
-    assert!(
-        distance / rows[0].len() as f32 > 0.01,
-        "the photographs look alike to it"
-    );
-}
-
-#[test]
 fn the_real_backbone_is_read_and_written_without_loss_and_runs() {
     let Some(data) = fishid_testing::require_test_data() else {
         return;

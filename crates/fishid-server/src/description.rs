@@ -81,8 +81,14 @@ pub struct Lineage {
     pub backbone_digest: String,
     /// Where its weights come from.
     pub weights: String,
+    /// Name of the published set of weights, where known.
+    pub weights_set: Option<String>,
+    /// Digest of the weights themselves, where known.
+    pub weights_digest: Option<String>,
     /// Licence of the weights, where known.
     pub licence: Option<String>,
+    /// Where the weights were published, where known.
+    pub weights_source: Option<String>,
     /// `photographs` or `synthetic`.
     pub origin: String,
     /// Digest of the data set.
@@ -149,7 +155,10 @@ impl ModelDescription {
                 backbone: manifest.backbone.name.clone(),
                 backbone_digest: manifest.backbone.digest.clone(),
                 weights: manifest.backbone.weights.clone(),
+                weights_set: manifest.backbone.weights_set.clone(),
+                weights_digest: manifest.backbone.weights_digest.clone(),
                 licence: manifest.backbone.licence.clone(),
+                weights_source: manifest.backbone.source.clone(),
                 origin: manifest.data.origin.clone(),
                 data_digest: manifest.data.digest.clone(),
                 n_photographs: manifest.data.n_photographs,

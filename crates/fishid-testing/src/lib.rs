@@ -6,12 +6,15 @@
 
 pub mod http;
 pub mod hub;
+mod small_backbone;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use fishid_bundle::{Bundle, BundleParts};
 use fishid_image::{RgbPhoto, encode_jpeg, encode_png};
+
+pub use small_backbone::{small_backbone, write_small_backbone};
 
 /// A whole bundle of three classes and 8×8 pixels, which answers by colour: reddish photographs are bream,
 /// greenish ones pike, bluish ones perch.

@@ -236,6 +236,8 @@ fn manifest(
             weights: request.backbone.weights.clone(),
             licence: request.backbone.licence.clone(),
             source: request.backbone.source.clone(),
+            weights_set: request.backbone.weights_set.clone(),
+            weights_digest: request.backbone.weights_digest.clone(),
         },
         data: Data {
             digest: plan.data_digest.clone(),
@@ -252,6 +254,7 @@ fn manifest(
             "recipe": request.recipe,
             "setting": fitted.setting,
             "lda_shrinkage": fitted.lda_shrinkage,
+            "lda_share": request.recipe.lda_share,
             "best_epoch": fitted.best_epoch,
             "n_inner_folds": fitted.n_inner_folds,
             "trials": fitted.trials,

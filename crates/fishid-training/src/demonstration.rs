@@ -7,7 +7,10 @@ use fishid_network::BackboneFile;
 pub fn demonstration_reason(origin: Origin, backbone: &BackboneFile) -> Option<String> {
     let has_random_weights = backbone.weights.starts_with("random");
     match (origin, has_random_weights) {
-        (Origin::Synthetic, _) => Some(
+        (Origin::Synthetic, true) => Some(
+            "Demonstration model: trained on drawn fish, not on photographs, and on a backbone with random weights. Its answers about real fish mean nothing.".to_owned(),
+        ),
+        (Origin::Synthetic, false) => Some(
             "Demonstration model: trained on drawn fish, not on photographs. Its answers about real fish mean nothing.".to_owned(),
         ),
         (Origin::Photographs, true) => Some(

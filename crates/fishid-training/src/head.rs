@@ -153,7 +153,7 @@ pub fn fit(request: &FitRequest<'_>, progress: &mut dyn Progress) -> Result<Fitt
             [request.n_classes, train.dim],
             shrinkage,
         );
-        head = lda::averaged(&head, &companion, &x);
+        head = lda::averaged(&head, &companion, &x, request.recipe.lda_share);
     }
     // Without validation rows a refit is judged by nothing; the curve on the inner folds says more than none.
     let curve = match chosen {

@@ -15,6 +15,7 @@ mod golden;
 mod head;
 mod progress;
 mod random;
+mod random_backbone;
 mod recipe;
 mod report;
 mod rows;
@@ -40,6 +41,7 @@ pub use head::{
     softmax_rows,
 };
 pub use progress::{Progress, Silent};
+pub use random_backbone::StatisticsPhotographs;
 pub use recipe::{
     DEFAULT_FIT, FinalHead, LearningRateSchedule, Recipe, Setting, SmallData, ViewPlan,
 };

@@ -2,6 +2,7 @@
 //! `docs/TRAINING.md`; nothing here is read from the environment.
 
 use fishid_image::{Augmentation, Fit, View};
+use fishid_network::BackboneFile;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
@@ -9,6 +10,9 @@ use crate::error::TrainingError;
 /// How whole photographs are fitted to the network unless told otherwise; `docs/TRAINING.md` has the
 /// measurements behind the choice.
 pub const DEFAULT_FIT: Fit = Fit::CenterCrop;
+
+/// Shrinkage of the discriminant on a backbone with random weights.
+const RANDOM_LDA_SHRINKAGE: f64 = 0.03;
 
 /// How the learning rate moves over the epochs of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +106,8 @@ pub struct Recipe {
     pub final_head: FinalHead,
     /// Shrinkage of the linear discriminant that is averaged into the head; `None` leaves it out.
     pub lda_shrinkage: Option<f64>,
+    /// Share of the discriminant in the average, from 0 to 1.
+    pub lda_share: f64,
     /// The setting for data too small to search on: no class has photographs of three groups.
     pub small_data: SmallData,
     /// Embedding dimensions that vary less than this are treated as varying this much.
@@ -141,6 +147,7 @@ impl Default for Recipe {
             schedule: LearningRateSchedule::Cosine,
             final_head: FinalHead::Refit,
             lda_shrinkage: Some(0.3),
+            lda_share: 0.5,
             small_data: SmallData {
                 learning_rate: 1e-3,
                 weight_decay: 0.1,
@@ -174,6 +181,22 @@ pub struct Setting {
 }
 
 impl Recipe {
+    /// The default recipe, adapted to the backbone: random features vary along a few directions only, and a
+    /// discriminant that shrinks as for learned ones sees little else. Gradient descent sees even less, so the
+    /// discriminant is the head.
+    pub fn for_backbone(backbone: &BackboneFile) -> Self {
+        let default = Self::default();
+        if backbone.weights.starts_with("random") {
+            Self {
+                lda_shrinkage: Some(RANDOM_LDA_SHRINKAGE),
+                lda_share: 1.0,
+                ..default
+            }
+        } else {
+            default
+        }
+    }
+
     /// All settings of the search, dropout outermost.
     pub fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();
@@ -240,6 +263,9 @@ impl Recipe {
             .find(|value| !(**value > 0.0 && **value <= 1.0))
         {
             return refuse("lda_shrinkage", bad.to_string(), "above 0 and at most 1");
+        }
+        if !(0.0..=1.0).contains(&self.lda_share) {
+            return refuse("lda_share", self.lda_share.to_string(), "from 0 to 1");
         }
         if self.n_inner_folds < 2 {
             return refuse(

@@ -38,6 +38,8 @@ pub struct TrainRequest<'a> {
     pub recipe: &'a Recipe,
     /// How whole photographs become the backbone's square; see `docs/TRAINING.md` for the default.
     pub fit: Fit,
+    /// The resizing kernel; the backbone's own where its sidecar names one.
+    pub filter: Filter,
     /// Seed of splits, augmentation, folds, dropout and bootstrap.
     pub seed: u64,
     /// Shares of the splits, where the data set is not split already.
@@ -63,7 +65,7 @@ impl TrainRequest<'_> {
             width: self.backbone.input.width,
             height: self.backbone.input.height,
             fit: self.fit,
-            filter: Filter::CatmullRom,
+            filter: self.filter,
         }
     }
 

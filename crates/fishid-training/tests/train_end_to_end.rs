@@ -1,4 +1,4 @@
-//! Photographs to bundle and back: the whole of `train` with drawn fish and the demonstration backbone,
+//! Photographs to bundle and back: the whole of `train` with drawn fish and the small backbone,
 //! and with real photographs where they are.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
@@ -11,8 +11,9 @@ use fishid_dataset::{Dataset, OpenOptions, Ratios, Split};
 use fishid_engine::{EngineOptions, ImageModel};
 use fishid_image::{Fit, Limits, Preprocessing};
 use fishid_network::onnx::{Dimension, ValueInfoProto, element};
-use fishid_network::{BackboneFile, GraphBuilder, demonstration_backbone};
+use fishid_network::{BackboneFile, GraphBuilder};
 use fishid_taxonomy::Catalogue;
+use fishid_testing::write_small_backbone;
 use fishid_training::{
     DEFAULT_FIT, Progress, Recipe, Silent, TrainOutcome, TrainRequest, TrainingError, ViewPlan,
     train,
@@ -52,8 +53,7 @@ impl Workshop {
             &|_, _| {},
         )
         .unwrap();
-        let file = dir.path().join("backbone.onnx");
-        demonstration_backbone(0, &file).unwrap();
+        let file = write_small_backbone(dir.path(), 0);
         Self {
             dataset: Dataset::open(data.to_str().unwrap(), &OpenOptions::default()).unwrap(),
             backbone: BackboneFile::open(&file).unwrap(),

@@ -27,9 +27,12 @@ pub enum Command {
     /// Photographs: draw, check, import, split
     #[command(subcommand)]
     Data(DataCommand),
+    /// Pretrained weights: download, import
+    #[command(subcommand)]
+    Weights(WeightsCommand),
     /// Train a model bundle from photographs
     #[command(
-        after_help = "Example: fishid train --data photos --backbone mobilenet_v2.onnx --out bundle"
+        after_help = "Example: fishid train --data photos --backbone tf-efficientnet-b4 --weights imagenet --out bundle"
     )]
     Train(TrainArgs),
     /// Measure a bundle on labelled photographs
@@ -56,7 +59,7 @@ pub enum Command {
     Health(HealthArgs),
     /// Train if nothing is in production, then serve
     #[command(
-        after_help = "Example: fishid up --data photos --backbone mobilenet_v2.onnx\n\nWithout --data, synthetic fish are drawn and a demonstration model is trained on them."
+        after_help = "Example: fishid up --data photos\n\nWithout --data, synthetic fish are drawn and a demonstration model is trained on them."
     )]
     Up(UpArgs),
 }
@@ -158,6 +161,50 @@ pub struct SplitArgs {
     pub json: bool,
 }
 
+#[derive(Subcommand, Debug)]
+pub enum WeightsCommand {
+    /// Download published ImageNet weights: resumed, verified, cached
+    #[command(
+        after_help = "Example: fishid weights fetch tf-efficientnet-b4\n\nweights.hub (FISHID_WEIGHTS__HUB, HF_ENDPOINT) names a mirror, HF_TOKEN is sent to it."
+    )]
+    Fetch(WeightsFetchArgs),
+    /// Turn a safetensors file (timm's or torchvision's names) into an ONNX backbone
+    #[command(
+        after_help = "Example: fishid weights import model.safetensors --arch tf-efficientnet-b4 --out backbone.onnx\n\nbackbone.json, which says how photographs are to be fed, is written beside it."
+    )]
+    Import(WeightsImportArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct WeightsFetchArgs {
+    /// Network, such as tf-efficientnet-b4
+    pub arch: String,
+    /// Published set instead of the network's default, such as `aa_in1k`
+    #[arg(long, value_name = "SET")]
+    pub set: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct WeightsImportArgs {
+    /// Weights in the safetensors format
+    pub file: PathBuf,
+    /// Network the weights belong to, such as tf-efficientnet-b4
+    #[arg(long)]
+    pub arch: String,
+    /// ONNX file to write
+    #[arg(long, value_name = "BACKBONE.onnx")]
+    pub out: PathBuf,
+    /// Published set the weights are, such as `ap_in1k`: its card says how photographs are fed
+    #[arg(long, value_name = "SET")]
+    pub set: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Args, Debug)]
 pub struct TrainArgs {
     /// Folder or <s3://bucket/prefix>
@@ -176,10 +223,14 @@ pub struct TrainArgs {
 /// What decides the model besides the data.
 #[derive(Args, Debug, Clone)]
 pub struct RecipeArgs {
-    /// ONNX image network with an output `embedding` or `features`; without it a small random one, for
-    /// demonstration only
-    #[arg(long, value_name = "FILE.onnx")]
+    /// Network by its name (efficientnet-b0…b7, tf-efficientnet-b0…b7), or an ONNX image network with an output
+    /// `embedding` or `features` [default: tf-efficientnet-b4; without its weights and offline, a small random one]
+    #[arg(long, value_name = "ARCH|FILE.onnx")]
     pub backbone: Option<String>,
+    /// Weights of a network given by name: auto (cached, else downloaded, else random with a warning), imagenet or
+    /// imagenet:SET, random:SEED, or FILE.safetensors [default: auto]
+    #[arg(long, value_name = "WEIGHTS")]
+    pub weights: Option<String>,
     #[command(flatten)]
     pub group: GroupColumn,
     /// How a photograph is fitted to the network: stretch, pad or center-crop
@@ -324,7 +375,7 @@ pub struct RollbackArgs {
 pub enum PipelineCommand {
     /// validate, split, embed, train, evaluate, gate, register, promote, report
     #[command(
-        after_help = "Example: fishid pipeline run --data photos --backbone mobilenet_v2.onnx\n\nA step whose inputs have not changed is skipped. --resume continues the last unfinished run with the settings it was started with."
+        after_help = "Example: fishid pipeline run --data photos\n\nA step whose inputs have not changed is skipped. --resume continues the last unfinished run with the settings it was started with."
     )]
     Run(PipelineRunArgs),
 }

@@ -10,10 +10,13 @@ mod registry;
 mod serve;
 mod train;
 mod up;
+mod weights;
+
+use fishid_training::TrainingError;
 
 use crate::cli::{Cli, Command, PipelineCommand};
 use crate::config;
-use crate::exit::Status;
+use crate::exit::{InputError, Status};
 use crate::home::Home;
 
 /// Runs the command; errors carry whose fault they are (see `exit`).
@@ -22,6 +25,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
     let home = Home::find()?;
     match cli.command {
         Command::Data(command) => data::run(command, &config),
+        Command::Weights(command) => weights::run(command, &config, &home),
         Command::Train(args) => train::run(&args, &config, &home),
         Command::Evaluate(args) => evaluate::run(&args, &config),
         Command::Predict(args) => predict::run(&args),
@@ -44,5 +48,15 @@ fn print_line(line: &str) -> anyhow::Result<()> {
     match writeln!(std::io::stdout(), "{line}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         written => Ok(written?),
+    }
+}
+
+/// Errors of training that lie in the photographs or the settings are the input's fault.
+pub fn blame(error: TrainingError) -> anyhow::Error {
+    match error {
+        TrainingError::Data(_) | TrainingError::Setting { .. } => {
+            InputError(error.to_string()).into()
+        }
+        other => other.into(),
     }
 }

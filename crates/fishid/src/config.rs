@@ -24,6 +24,8 @@ pub struct Config {
     pub serve: ServeConfig,
     /// Training.
     pub train: TrainConfig,
+    /// Pretrained weights.
+    pub weights: WeightsConfig,
     /// Names of species.
     pub species: SpeciesConfig,
 }
@@ -116,10 +118,34 @@ impl Default for ServeConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// An ONNX backbone used when `--backbone` is not given.
+    /// The network or ONNX backbone used when `--backbone` is not given.
     pub backbone: Option<String>,
+    /// The weights used when `--weights` is not given.
+    pub weights: Option<String>,
     /// Seed used when `--seed` is not given.
     pub seed: Option<u64>,
+}
+
+/// `[weights]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WeightsConfig {
+    /// Address of the hub or of a mirror; default: `HF_ENDPOINT`, else Hugging Face.
+    pub hub: Option<String>,
+    /// Never ask the network; `HF_HUB_OFFLINE` does the same.
+    pub offline: bool,
+    /// How long `--weights auto` downloads before it does without, seconds. What came is kept.
+    pub auto_timeout_s: u64,
+}
+
+impl Default for WeightsConfig {
+    fn default() -> Self {
+        Self {
+            hub: None,
+            offline: false,
+            auto_timeout_s: 90,
+        }
+    }
 }
 
 /// Reads the settings; `file` is `--config`, without it `fishid.toml` in the current folder if there.

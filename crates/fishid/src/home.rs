@@ -37,6 +37,11 @@ impl Home {
         self.0.join("embeddings")
     }
 
+    /// Weights downloaded from a hub.
+    pub fn weights(&self) -> PathBuf {
+        self.0.join("weights")
+    }
+
     /// Backbones that fishid writes itself.
     pub fn backbones(&self) -> PathBuf {
         self.0.join("backbones")

@@ -2,6 +2,7 @@
 //! Start at [`cli::Cli`] for what can be typed and at `commands` for what each command wires.
 #![allow(clippy::print_stdout, reason = "printing results is this crate's job")]
 
+mod backbone;
 mod cli;
 mod commands;
 mod config;
@@ -10,6 +11,7 @@ mod home;
 mod photographs;
 mod progress;
 mod registry_source;
+mod weights_hub;
 
 use std::process::ExitCode;
 

@@ -87,6 +87,8 @@ fn manifest() -> Manifest {
             weights: "random:0".to_owned(),
             licence: Some("MIT".to_owned()),
             source: None,
+            weights_set: None,
+            weights_digest: None,
         },
         data: Data {
             digest: "11".repeat(32),

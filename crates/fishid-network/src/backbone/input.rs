@@ -53,6 +53,10 @@ pub struct BackboneInput {
     pub mean: [f32; 3],
     /// Divided by at last, per channel.
     pub std: [f32; 3],
+    /// How a photograph is made square, as `fishid-image` spells it, where the sidecar says so.
+    pub fit: Option<String>,
+    /// The resizing kernel, likewise.
+    pub filter: Option<String>,
 }
 
 /// Puts sidecar, graph and habits together; returns the assumptions beside the input.
@@ -148,6 +152,8 @@ pub(super) fn describe(
         scale: fields.scale.unwrap_or(1.0 / 255.0),
         mean: fields.mean.unwrap_or(by_order(IMAGENET_MEAN)),
         std: fields.std.unwrap_or(by_order(IMAGENET_STD)),
+        fit: fields.fit.clone(),
+        filter: fields.filter.clone(),
     };
     Ok((input, assumed))
 }

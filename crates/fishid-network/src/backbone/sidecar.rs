@@ -18,6 +18,8 @@ pub(super) struct Sidecar {
     #[serde(alias = "license")]
     pub licence: Option<String>,
     pub source: Option<String>,
+    pub weights_set: Option<String>,
+    pub weights_digest: Option<String>,
 }
 
 /// What the sidecar may say about the input.
@@ -30,6 +32,8 @@ pub(super) struct InputFields {
     pub scale: Option<f32>,
     pub mean: Option<[f32; 3]>,
     pub std: Option<[f32; 3]>,
+    pub fit: Option<String>,
+    pub filter: Option<String>,
 }
 
 /// `[height, width]`, or one number for a square.

@@ -122,7 +122,11 @@ const SETS: &[PretrainedSet] = &[
     tensorflow(Size::B0, "ns_jft_in1k", 224, 0.875),
     tensorflow(Size::B1, "ns_jft_in1k", 240, 0.882),
     tensorflow(Size::B2, "ns_jft_in1k", 260, 0.89),
-    tensorflow(Size::B3, "ns_jft_in1k", 300, 0.904),
+    PretrainedSet {
+        // Read from a public cache path; the digest is published nowhere that was found.
+        commit: Some("fd765843d68fcbba2757c8cf89e810efc350bc7d"),
+        ..tensorflow(Size::B3, "ns_jft_in1k", 300, 0.904)
+    },
     PretrainedSet {
         // Read from a public script that pins this file; its digest is published nowhere that was found.
         commit: Some("40be4c2e3f4a91b2d9772137bfc2ea959e6e5260"),

@@ -1,6 +1,8 @@
 //! A checkpoint as an ONNX backbone: batch normalisation folded into the convolutions, `SiLU` and gates in the form
 //! that ONNX Runtime and `OpenVINO` fuse, outputs `features` and `embedding`.
 
+use std::path::Path;
+
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -8,6 +10,8 @@ use super::architecture::Flavour;
 use super::card::{CropMode, Interpolation};
 use super::checkpoint::Checkpoint;
 use super::plan::{Block, ConvShape, SqueezeExcite};
+use crate::NetworkError;
+use crate::file::write_whole;
 use crate::graph::{Convolution, GraphBuilder};
 use crate::onnx::{Dimension, ValueInfoProto, element};
 
@@ -20,6 +24,17 @@ pub struct BackboneFiles {
     pub onnx: Vec<u8>,
     /// Content of `NAME.json`: name, weights, licence, source and how it wants to be fed.
     pub sidecar: String,
+}
+
+impl BackboneFiles {
+    /// Writes both, the network last, each whole or not at all.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn save(&self, onnx: &Path) -> Result<(), NetworkError> {
+        write_whole(&onnx.with_extension("json"), self.sidecar.as_bytes())?;
+        write_whole(onnx, &self.onnx)
+    }
 }
 
 /// Writes the network for photographs of the card's side. The same checkpoint gives the same bytes.

@@ -2,8 +2,8 @@
 //!
 //! The usual initialisation makes a deep network chaotic: two views of one photograph come out as far apart as two
 //! photographs, and a linear head on top reaches 0.1 of unseen synthetic fish. Here every part is drawn so that
-//! likeness survives: smooth depthwise kernels with an off-centre peak, orthogonal-like narrow layers, residual
-//! branches that whisper, and normalisation that shifts activations into the bent but not flat part of `SiLU`. The
+//! likeness survives: smooth depthwise kernels with an off-centre peak, gates and residual branches that
+//! whisper, and normalisation that shifts activations into the bent but not flat part of `SiLU`. The
 //! shift also makes the zero padding visible, which is how such a network knows where on the photograph it looks.
 //! The running statistics are left at mean 0 and variance 1: they are estimated from photographs afterwards.
 
@@ -15,18 +15,24 @@ use super::architecture::Architecture;
 use super::card::Card;
 use super::checkpoint::Checkpoint;
 use super::plan::Network;
-use super::tensors::{Role, Tensor, TensorSpec, Tensors};
+use super::tensors::{Place, Role, Tensor, TensorSpec, Tensors};
 
 /// Deviation of a depthwise kernel's peak, in kernel sides.
 const PEAK_WIDTH: f64 = 0.2;
 /// Share of noise on a depthwise kernel.
 const KERNEL_NOISE: f64 = 0.2;
 /// Factor of a normalisation: below 1, `SiLU` is closer to a line.
-const SCALE: f64 = 0.5;
+const SCALE: f64 = 0.4;
 /// The same on the last normalisation of a residual branch.
 const RESIDUAL_SCALE: f64 = 0.2;
-/// Mean and deviation of a normalisation's offset.
-const OFFSET: (f64, f64) = (1.0, 0.5);
+/// The same behind the head convolution: the features are to be told apart, not passed on.
+const HEAD_SCALE: f64 = 2.0;
+/// Mean of a normalisation's offset; behind the head convolution it is 0.
+const OFFSET: f64 = 2.0;
+/// Deviation of a normalisation's offset.
+const OFFSET_SPREAD: f64 = 0.2;
+/// Gates that hardly move: at full strength they multiply everything by the mood of the whole photograph.
+const GATE_SCALE: f64 = 0.1;
 
 /// Draws the weights of `architecture`; the same seed gives the same numbers, whatever else the network holds.
 pub fn random_checkpoint(architecture: Architecture, seed: u64) -> Checkpoint {
@@ -61,27 +67,30 @@ fn draw(spec: &TensorSpec, seed: u64) -> Vec<f32> {
             .collect()
     };
     match spec.role {
-        Role::Kernel | Role::GateKernel => {
-            let fan_in: usize = spec.shape[1..].iter().product();
-            normals(0.0, (fan_in as f64).recip().sqrt())
-        }
+        Role::Kernel => normals(0.0, unit_gain(&spec.shape)),
+        Role::GateKernel => normals(0.0, GATE_SCALE * unit_gain(&spec.shape)),
         Role::DepthwiseKernel => (0..spec.shape[0])
             .flat_map(|_| peaked_kernel(spec.shape[2], &mut rng))
             .collect(),
-        Role::Offset => normals(OFFSET.0, OFFSET.1),
-        Role::Scale { closes_residual } => {
-            vec![
-                if closes_residual {
-                    RESIDUAL_SCALE
-                } else {
-                    SCALE
-                } as f32;
-                n
-            ]
+        Role::Offset(Place::Head) => normals(0.0, OFFSET_SPREAD),
+        Role::Offset(_) => normals(OFFSET, OFFSET_SPREAD),
+        Role::Scale(place) => {
+            let scale = match place {
+                Place::Inside => SCALE,
+                Place::ResidualEnd => RESIDUAL_SCALE,
+                Place::Head => HEAD_SCALE,
+            };
+            vec![scale as f32; n]
         }
         Role::Variance => vec![1.0; n],
         Role::GateBias | Role::Mean => vec![0.0; n],
     }
+}
+
+/// Deviation at which a kernel keeps the variance of what it is given.
+fn unit_gain(shape: &[usize]) -> f64 {
+    let fan_in: usize = shape[1..].iter().product();
+    (fan_in as f64).recip().sqrt()
 }
 
 /// A Gaussian bump somewhere in the kernel, with a little noise.

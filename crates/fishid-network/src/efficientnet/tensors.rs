@@ -27,14 +27,25 @@ pub(super) enum Role {
     GateKernel,
     /// Bias of a gate's dense layers.
     GateBias,
-    /// Factor of a normalisation; on the last one of a block with a skip, `true`.
-    Scale { closes_residual: bool },
+    /// Factor of a normalisation.
+    Scale(Place),
     /// Offset of a normalisation.
-    Offset,
+    Offset(Place),
     /// Running mean.
     Mean,
     /// Running variance.
     Variance,
+}
+
+/// Which normalisation a tensor belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Inside the network.
+    Inside,
+    /// The last one of a block with a skip.
+    ResidualEnd,
+    /// The one behind the head convolution.
+    Head,
 }
 
 /// A tensor that has to be there.
@@ -58,7 +69,7 @@ impl Network {
                 role,
             });
         };
-        let mut add_conv = |conv: &super::plan::ConvShape, closes_residual| {
+        let mut add_conv = |conv: &super::plan::ConvShape, place| {
             let role = if conv.is_depthwise {
                 Role::DepthwiseKernel
             } else {
@@ -66,8 +77,8 @@ impl Network {
             };
             add(format!("{}.weight", conv.name), &conv.weight_shape(), role);
             let roles = [
-                ("weight", Role::Scale { closes_residual }),
-                ("bias", Role::Offset),
+                ("weight", Role::Scale(place)),
+                ("bias", Role::Offset(place)),
                 ("running_mean", Role::Mean),
                 ("running_var", Role::Variance),
             ];
@@ -75,15 +86,20 @@ impl Network {
                 add(format!("{}.{part}", conv.norm), &[conv.output], role);
             }
         };
-        add_conv(&self.stem, false);
+        add_conv(&self.stem, Place::Inside);
         for block in &self.blocks {
             if let Some(expand) = &block.expand {
-                add_conv(expand, false);
+                add_conv(expand, Place::Inside);
             }
-            add_conv(&block.depthwise, false);
-            add_conv(&block.project, block.has_skip);
+            add_conv(&block.depthwise, Place::Inside);
+            let end = if block.has_skip {
+                Place::ResidualEnd
+            } else {
+                Place::Inside
+            };
+            add_conv(&block.project, end);
         }
-        add_conv(&self.head, false);
+        add_conv(&self.head, Place::Head);
         for gate in self.blocks.iter().map(|block| &block.gate) {
             let (wide, narrow) = (gate.channels, gate.squeezed);
             let layers = [("conv_reduce", narrow, wide), ("conv_expand", wide, narrow)];

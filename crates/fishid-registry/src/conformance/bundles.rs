@@ -50,6 +50,8 @@ pub fn tiny_bundle(dir: &Path, seed: u64) -> Result<Bundle, BundleError> {
             weights: format!("random:{seed}"),
             licence: None,
             source: None,
+            weights_set: None,
+            weights_digest: None,
         },
         data: Data {
             digest: "00".repeat(32),

@@ -47,13 +47,20 @@ pub(super) fn discriminant(
     head
 }
 
-/// The mean of two heads whose logits were brought to the spread of the first's on the rows of `x`.
-pub(super) fn averaged(head: &LinearHead, companion: &LinearHead, x: &[f32]) -> LinearHead {
-    let scale = (spread(head, x) / spread(companion, x).max(1e-12)) as f32;
+/// The mean of two heads whose logits were brought to the spread of the first's on the rows of `x`; `share` is
+/// the companion's.
+pub(super) fn averaged(
+    head: &LinearHead,
+    companion: &LinearHead,
+    x: &[f32],
+    share: f64,
+) -> LinearHead {
+    let own_share = (1.0 - share) as f32;
+    let scale = (share * spread(head, x) / spread(companion, x).max(1e-12)) as f32;
     let mean = |own: &[f32], other: &[f32]| -> Vec<f32> {
         own.iter()
             .zip(other)
-            .map(|(a, b)| 0.5 * (a + scale * b))
+            .map(|(a, b)| own_share * a + scale * b)
             .collect()
     };
     LinearHead {
@@ -291,7 +298,7 @@ mod tests {
             bias: head.bias.iter().map(|value| value * by).collect(),
             ..head.clone()
         };
-        let got = averaged(&head, &scaled(50.0), &[1.0, 2.0, -1.0, 0.5, 3.0, 3.0]);
+        let got = averaged(&head, &scaled(50.0), &[1.0, 2.0, -1.0, 0.5, 3.0, 3.0], 0.5);
         for (got, wanted) in got.weights.iter().zip(&head.weights) {
             assert!((got - wanted).abs() < 1e-5);
         }

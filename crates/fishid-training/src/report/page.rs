@@ -406,11 +406,12 @@ fn lineage(input: &ReportInput<'_>) -> Vec<(String, String)> {
         ),
         row(
             "Head",
-            if trained.fitted.lda_shrinkage.is_some() {
-                "linear: trained with Burn on standardised embeddings, averaged with a shrinkage discriminant".to_owned()
-            } else {
-                "linear: trained with Burn on standardised embeddings".to_owned()
-            },
+            match (trained.fitted.lda_shrinkage, training["lda_share"].as_f64()) {
+                (None, _) => "linear: trained with Burn on standardised embeddings",
+                (Some(_), Some(1.0)) => "linear: a shrinkage discriminant of standardised embeddings",
+                _ => "linear: trained with Burn on standardised embeddings, averaged with a shrinkage discriminant",
+            }
+            .to_owned(),
         ),
         row(
             "Engine",

@@ -11,8 +11,9 @@ use fishid_pipeline::{NotAcceptable, PipelineError, PipelineRequest, PipelineRes
 use fishid_registry::FolderTracker;
 use fishid_training::{Recipe, TrainRequest, TrainingError};
 
-use super::recipe::{CODE_VERSION, choose};
+use super::recipe::{CODE_VERSION, choice, choose};
 use super::{data, print_json, print_line, registry};
+use crate::backbone::{Choice, Weights};
 use crate::cli::{GroupColumn, PipelineRunArgs, RecipeArgs, RegistryArgs};
 use crate::config::Config;
 use crate::exit::{InputError, Status};
@@ -24,6 +25,8 @@ use crate::progress::{Bar, Steps, Story};
 pub struct Settings {
     pub data: Option<String>,
     pub backbone: Option<String>,
+    #[serde(default)]
+    pub weights: Option<String>,
     pub group_column: String,
     pub fit: Option<String>,
     pub seed: Option<u64>,
@@ -47,11 +50,22 @@ impl Settings {
             let path = std::path::absolute(text).with_context(|| text.clone())?;
             Ok(path.canonicalize().unwrap_or(path).display().to_string())
         };
+        let choice = choice(recipe, config)?;
         let backbone = recipe.backbone.as_ref().or(config.train.backbone.as_ref());
+        let weights = recipe.weights.as_ref().or(config.train.weights.as_ref());
         let registry_url = registry.registry.as_ref().or(config.registry.url.as_ref());
         Ok(Self {
             data: data.map(absolute).transpose()?,
-            backbone: backbone.map(absolute).transpose()?,
+            backbone: match choice {
+                Choice::File(_) => backbone.map(absolute).transpose()?,
+                _ => backbone.cloned(),
+            },
+            weights: match choice {
+                Choice::Network(_, Weights::File(_)) | Choice::Unnamed(Weights::File(_)) => {
+                    weights.map(absolute).transpose()?
+                }
+                _ => weights.cloned(),
+            },
             group_column: recipe.group.group_column.clone(),
             fit: recipe.fit.clone(),
             seed: recipe.seed.or(config.train.seed),
@@ -65,9 +79,10 @@ impl Settings {
         })
     }
 
-    fn recipe(&self) -> RecipeArgs {
+    pub fn recipe(&self) -> RecipeArgs {
         RecipeArgs {
             backbone: self.backbone.clone(),
+            weights: self.weights.clone(),
             group: GroupColumn {
                 group_column: self.group_column.clone(),
             },
@@ -138,20 +153,22 @@ pub fn carry_out(
 ) -> anyhow::Result<PipelineResult> {
     let chosen = registry::choose(&settings.registry(), config, home)?;
     let recipe_args = settings.recipe();
-    let choices = choose(&recipe_args, config, home)?;
     let location = match &settings.data {
         Some(location) => location.clone(),
         None => synthetic(home)?,
     };
     let dataset = data::open(&location, &recipe_args.group)?;
+    let mut story = Story::nested();
+    let choices = choose(&recipe_args, &dataset, config, home, &mut story)?;
     let tracker = FolderTracker::new(home.tracking());
     let request = PipelineRequest {
         train: TrainRequest {
             dataset: &dataset,
             backbone: &choices.backbone,
             catalogue: &config.catalogue()?,
-            recipe: &Recipe::default(),
+            recipe: &Recipe::for_backbone(&choices.backbone),
             fit: choices.fit,
+            filter: choices.filter,
             seed: choices.seed,
             ratios: Ratios::default(),
             earlier: &BTreeMap::new(),
@@ -175,7 +192,7 @@ pub fn carry_out(
         settings: serde_json::to_value(settings)?,
         force,
     };
-    fishid_pipeline::run(&request, &mut Steps, &mut Story::nested()).map_err(blame)
+    fishid_pipeline::run(&request, &mut Steps, &mut story).map_err(blame)
 }
 
 /// Draws the demonstration's fish, or finds them drawn.

@@ -1,70 +1,89 @@
 //! Backbone, fit and seed from flags and settings: shared by train, pipeline and up.
 
-use std::path::{Path, PathBuf};
+use fishid_dataset::Dataset;
+use fishid_image::{Filter, Fit};
+use fishid_network::BackboneFile;
+use fishid_training::{DEFAULT_FIT, Progress};
 
-use anyhow::Context as _;
-use fishid_image::Fit;
-use fishid_network::{BackboneFile, demonstration_backbone};
-use fishid_training::DEFAULT_FIT;
-
+use crate::backbone::{self, Choice, Circumstances};
 use crate::cli::RecipeArgs;
 use crate::config::Config;
-use crate::exit::{BlameInput as _, InputError};
+use crate::exit::InputError;
 use crate::home::Home;
-
-/// Seed of the demonstration backbone: it is one file, whatever the seed of a training run.
-const DEMONSTRATION_SEED: u64 = 0;
 
 /// What decides a model besides the data, checked.
 pub struct Choices {
     pub backbone: BackboneFile,
     pub fit: Fit,
+    pub filter: Filter,
     pub seed: u64,
 }
 
-/// Reads the backbone and the other choices. Without a backbone, fishid's own demonstration backbone is
-/// written and taken.
-pub fn choose(args: &RecipeArgs, config: &Config, home: &Home) -> anyhow::Result<Choices> {
-    let path = match args.backbone.as_ref().or(config.train.backbone.as_ref()) {
-        Some(file) => PathBuf::from(file),
-        None => demonstration(&home.backbones())?,
+/// What `--backbone` and `--weights`, or the settings in their place, mean.
+pub fn choice(args: &RecipeArgs, config: &Config) -> Result<Choice, InputError> {
+    let backbone = args.backbone.as_ref().or(config.train.backbone.as_ref());
+    let weights = args.weights.as_ref().or(config.train.weights.as_ref());
+    Choice::new(backbone.map(String::as_str), weights.map(String::as_str))
+}
+
+/// Opens the backbone and reads the other choices.
+pub fn choose(
+    args: &RecipeArgs,
+    dataset: &Dataset,
+    config: &Config,
+    home: &Home,
+    story: &mut dyn Progress,
+) -> anyhow::Result<Choices> {
+    let choice = choice(args, config)?;
+    let fit = args.fit.as_deref().map(parse_fit).transpose()?;
+    let seed = args.seed.or(config.train.seed).unwrap_or(0);
+    let circumstances = Circumstances {
+        dataset,
+        catalogue: &config.catalogue()?,
+        fit,
+        seed,
+        config,
+        home,
     };
-    if !path.is_file() {
-        anyhow::bail!(InputError(format!(
-            "--backbone {}: no such file; give an ONNX image network with an output `embedding` or `features`",
-            path.display()
-        )));
-    }
-    let backbone = BackboneFile::open(&path).blame_input()?;
-    let fit = args.fit.as_deref().map_or(Ok(DEFAULT_FIT), parse_fit)?;
+    let backbone = backbone::open(&choice, &circumstances, story)?;
+    let wanted = (&backbone.input.fit, &backbone.input.filter);
+    let fit = match (fit, wanted.0) {
+        (Some(fit), _) => fit,
+        (None, Some(name)) => parse_fit(name)?,
+        (None, None) => DEFAULT_FIT,
+    };
+    let filter = wanted
+        .1
+        .as_deref()
+        .map_or(Ok(Filter::default()), parse_filter)?;
     Ok(Choices {
         backbone,
         fit,
-        seed: args.seed.or(config.train.seed).unwrap_or(0),
+        filter,
+        seed,
     })
 }
 
-/// The demonstration backbone, written once.
-fn demonstration(folder: &Path) -> anyhow::Result<PathBuf> {
-    let path = folder.join(format!("demonstration-{DEMONSTRATION_SEED}.onnx"));
-    if !path.is_file() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
-        demonstration_backbone(DEMONSTRATION_SEED, &path)?;
-    }
-    Ok(path)
-}
-
-fn parse_fit(text: &str) -> anyhow::Result<Fit> {
-    match text.replace('-', "_").as_str() {
+fn parse_fit(text: &str) -> Result<Fit, InputError> {
+    match &*text.replace('-', "_") {
         "stretch" => Ok(Fit::Stretch),
         "pad" => Ok(Fit::Pad),
         "center_crop" => Ok(Fit::CenterCrop),
         _ => Err(InputError(format!(
             "--fit {text}: the fits are stretch, pad and center-crop"
-        ))
-        .into()),
+        ))),
     }
+}
+
+fn parse_filter(text: &str) -> Result<Filter, InputError> {
+    [Filter::Bilinear, Filter::CatmullRom, Filter::Lanczos3]
+        .into_iter()
+        .find(|filter| filter.as_str() == text)
+        .ok_or_else(|| {
+            InputError(format!(
+                "the file beside the backbone says filter `{text}`; known are bilinear, catmull_rom and lanczos3"
+            ))
+        })
 }
 
 /// The version of the code, for the record of every model.

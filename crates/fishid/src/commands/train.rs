@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use fishid_dataset::Ratios;
-use fishid_training::{Recipe, TrainRequest, TrainingError, train};
+use fishid_training::{Recipe, TrainRequest, train};
 use serde_json::json;
 
-use super::recipe::{CODE_VERSION, choose};
+use super::recipe::{CODE_VERSION, choice, choose};
 use super::{data, print_json, print_line};
 use crate::cli::TrainArgs;
 use crate::config::Config;
@@ -16,16 +16,19 @@ use crate::home::Home;
 use crate::progress::Story;
 
 pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
-    let choices = choose(&args.recipe, config, home)?;
+    choice(&args.recipe, config)?;
     refuse_existing(&args.out)?;
     refuse_inside(&args.out, &args.data)?;
     let dataset = data::open(&args.data, &args.recipe.group)?;
+    let mut story = Story::default();
+    let choices = choose(&args.recipe, &dataset, config, home, &mut story)?;
     let request = TrainRequest {
         dataset: &dataset,
         backbone: &choices.backbone,
         catalogue: &config.catalogue()?,
-        recipe: &Recipe::default(),
+        recipe: &Recipe::for_backbone(&choices.backbone),
         fit: choices.fit,
+        filter: choices.filter,
         seed: choices.seed,
         ratios: Ratios::default(),
         earlier: &BTreeMap::new(),
@@ -35,8 +38,7 @@ pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
         model_name: &config.registry.model,
         code_version: CODE_VERSION,
     };
-    let mut story = Story::default();
-    let outcome = train(&request, &args.out, &mut story).map_err(blame)?;
+    let outcome = train(&request, &args.out, &mut story).map_err(super::blame)?;
     let manifest = outcome.bundle.manifest();
     if args.json {
         print_json(&json!({
@@ -64,16 +66,6 @@ pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
         args.out.join("report.html").display()
     ))?;
     Ok(Status::Done)
-}
-
-/// Errors of training that lie in the photographs or the settings are the input's fault.
-pub fn blame(error: TrainingError) -> anyhow::Error {
-    match error {
-        TrainingError::Data(_) | TrainingError::Setting { .. } => {
-            InputError(error.to_string()).into()
-        }
-        other => other.into(),
-    }
 }
 
 fn refuse_existing(out: &Path) -> anyhow::Result<()> {

@@ -4,15 +4,17 @@ use std::net::TcpListener;
 
 use anyhow::Context as _;
 use fishid_bundle::Bundle;
+use fishid_network::BackboneFile;
 use fishid_registry::{ModelRegistry, PRODUCTION, VersionRef};
 
 use super::pipeline::{Settings, carry_out};
-use super::recipe::choose;
+use super::recipe::choice;
 use super::serve::{From, answer, predictor_options};
 use super::{print_line, registry};
+use crate::backbone::Choice;
 use crate::cli::UpArgs;
 use crate::config::Config;
-use crate::exit::Status;
+use crate::exit::{BlameInput as _, Status};
 use crate::home::Home;
 use crate::registry_source::RegistrySource;
 
@@ -26,14 +28,7 @@ pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status
             "cannot listen on {listen}; stop what listens there, or choose another with --listen"
         )
     })?;
-    if let Some(reason) = why_train(
-        &settings,
-        &args.recipe,
-        &*chosen.registry,
-        &chosen.model,
-        config,
-        home,
-    )? {
+    if let Some(reason) = why_train(&settings, &*chosen.registry, &chosen.model, config)? {
         eprintln!("{reason}");
         let result = carry_out(&settings, false, config, home)?;
         if !result.promoted {
@@ -74,11 +69,9 @@ pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status
 /// Why a model has to be trained first; `None` when the one in production is what was asked for.
 fn why_train(
     settings: &Settings,
-    recipe: &crate::cli::RecipeArgs,
     registry: &dyn ModelRegistry,
     model: &str,
     config: &Config,
-    home: &Home,
 ) -> anyhow::Result<Option<String>> {
     let Some(version) = registry.alias(model, PRODUCTION)? else {
         return Ok(Some(format!(
@@ -97,14 +90,22 @@ fn why_train(
             version.version
         )));
     }
-    if settings.backbone.is_some() {
-        let digest = choose(recipe, config, home)?.backbone.digest;
-        if tag("backbone_digest") != Some(digest.as_str()) {
-            return Ok(Some(format!(
-                "version {} stands on another backbone: training a candidate",
-                version.version
-            )));
+    let stands_on_it = match choice(&settings.recipe(), config)? {
+        Choice::Unnamed(_) => true,
+        Choice::File(path) => {
+            let digest = BackboneFile::open(&path).blame_input()?.digest;
+            tag("backbone_digest") == Some(digest.as_str())
         }
+        Choice::Network(architecture, weights) => {
+            tag("backbone") == Some(&architecture.to_string())
+                && tag("weights").is_some_and(|tag| weights.may_be(tag))
+        }
+    };
+    if !stands_on_it {
+        return Ok(Some(format!(
+            "version {} stands on another backbone: training a candidate",
+            version.version
+        )));
     }
     Ok(None)
 }

@@ -2,11 +2,11 @@
 
     scripts/setup.sh python bench/torch-requirements.txt    # prints a folder; its bin/python runs this file
 
-A golden file is safetensors: `features` [1, d, h, w] and `embedding` [1, d], and in its metadata the network, the
-library, seed, side and the list of the library's own tensor names and shapes. The weights are not stored: the test
-draws the same ones (`tests/efficientnet/seeded.rs`), from the names. A seed is kept only if PyTorch in float32 agrees
-with itself in float64 within 1e-5: random statistics can make a deep network so ill-conditioned that no faithful
-copy passes.
+A golden file is safetensors: `features` [1, d, h, w] and `embedding` [1, d], and in its metadata the network,
+the library, seed, side and the list of the library's own tensor names and shapes. The weights are not stored:
+the test draws the same ones (`tests/efficientnet/seeded.rs`), from the names. A seed is kept only if PyTorch
+in float32 agrees with itself in float64 within 1e-5: random statistics can make a deep network so
+ill-conditioned that no faithful copy passes.
 """
 
 import hashlib
@@ -108,7 +108,10 @@ def make(library: str, name: str, side: int, gain: float) -> None:
     save_file(arrays, HERE / f"{name}.{library}.safetensors", metadata)
     other = features(model, library, photograph(seed + 1000, side))
     change = distance(other, exact)
-    print(f"{library} {name}: seed {seed}, {side} px, float32 off by {error:.2e}, another photograph {change:.2g} away")
+    print(
+        f"{library} {name}: seed {seed}, {side} px, float32 off by {error:.2e}, "
+        f"another photograph {change:.2g} away"
+    )
 
 
 if __name__ == "__main__":

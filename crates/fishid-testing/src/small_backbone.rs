@@ -1,31 +1,24 @@
-//! A small seeded network that fishid writes itself, so that everything can be shown offline.
+//! A small seeded network that embeds a photograph in a millisecond, for tests of everything around a backbone.
 //!
 //! Its filters are random, but its shape is not: colour filters and edge filters, rectified, are looked at
 //! through five windows (middle of the body, a lengthwise stripe, back, belly, ends) before the average.
 //! A plain average lets the background drown the fish: with it a linear head reached 0.66 of unseen synthetic
 //! fish, with the windows 0.93 (15 species, 24 training photographs each). The windows are symmetric under
-//! mirroring, since fish look both ways. It knows nothing about photographs: a demonstration, no more.
+//! mirroring, since fish look both ways. It knows nothing about photographs.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use fishid_network::onnx::{Dimension, ValueInfoProto, element};
+use fishid_network::{Convolution, GraphBuilder, Pooling};
 use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use crate::NetworkError;
-use crate::graph::{Convolution, GraphBuilder, Pooling};
-use crate::onnx::{Dimension, ValueInfoProto, element};
-
-/// Name of the network in sidecars and bundles.
-pub const DEMONSTRATION_NAME: &str = "fishid-demonstration";
+const NAME: &str = "fishid-small";
 /// Side of its square input in pixels.
-pub const DEMONSTRATION_SIDE: u32 = 112;
-
-const SIDE: usize = DEMONSTRATION_SIDE as usize;
+const SIDE: usize = 112;
 const OPSET: i64 = 13;
 const N_COLOURS: usize = 64;
 const N_EDGES: usize = 48;
@@ -53,16 +46,10 @@ const WINDOWS: [Window; 5] = [
     ([0.75, 0.25], [0.0, 0.35]),
 ];
 
-/// Writes the network to `out` and its sidecar beside it; the same seed gives the same bytes.
-///
-/// Each file appears whole or not at all, the network last: where it stands, the pair is complete, whoever
-/// else writes the same and whenever a run is killed.
-///
-/// # Errors
-/// A file cannot be written.
-pub fn demonstration_backbone(seed: u64, out: &Path) -> Result<(), NetworkError> {
+/// The network as an ONNX file and the JSON beside it; the same seed gives the same bytes.
+pub fn small_backbone(seed: u64) -> (Vec<u8>, String) {
     let sidecar = json!({
-        "name": DEMONSTRATION_NAME,
+        "name": NAME,
         "weights": format!("random:{seed}"),
         "licence": "MIT",
         "source": "written by fishid from a seed; it never saw a photograph",
@@ -71,38 +58,21 @@ pub fn demonstration_backbone(seed: u64, out: &Path) -> Result<(), NetworkError>
             "scale": 1.0 / 255.0, "mean": ([MEAN; 3]), "std": ([DEVIATION; 3]),
         },
     });
-    write(
-        &out.with_extension("json"),
-        format!("{sidecar:#}\n").as_bytes(),
-    )?;
-    write(out, &network(seed))
+    (network(seed), format!("{sidecar:#}\n"))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), NetworkError> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let temporary = path.with_file_name(format!(".{name}.{}-{count}.part", std::process::id()));
-    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|source| {
-        // What is left of a failed attempt is of no use; the first error is the one to tell.
-        let _ = fs::remove_file(&temporary);
-        NetworkError::File {
-            path: path.to_owned(),
-            source,
-        }
-    })
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// [`small_backbone`] as a file in `folder`, the JSON beside it.
+pub fn write_small_backbone(folder: &Path, seed: u64) -> PathBuf {
+    let (onnx, sidecar) = small_backbone(seed);
+    let path = folder.join("small_backbone.onnx");
+    fs::write(path.with_extension("json"), sidecar).expect("the test's folder can be written to");
+    fs::write(&path, onnx).expect("the test's folder can be written to");
+    path
 }
 
 fn network(seed: u64) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut builder = GraphBuilder::new(DEMONSTRATION_NAME, "");
+    let mut builder = GraphBuilder::new(NAME, "");
     let side = || Dimension::fixed(SIDE);
     let dims = vec![
         Dimension::symbolic("n"),
@@ -229,64 +199,31 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::BackboneFile;
+
+    /// The end-to-end tests, which know no Rust, take the file that is kept; `UPDATE_GOLDEN=1` writes it anew.
+    #[test]
+    fn the_kept_file_is_what_seed_0_gives() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            write_small_backbone(&folder, 0);
+        }
+        let (onnx, sidecar) = small_backbone(0);
+        let path = folder.join("small_backbone.onnx");
+        assert_eq!(
+            fs::read_to_string(path.with_extension("json")).unwrap(),
+            sidecar
+        );
+        assert!(
+            fs::read(&path).unwrap() == onnx,
+            "UPDATE_GOLDEN=1 renews {}",
+            path.display()
+        );
+    }
 
     #[test]
     fn one_seed_gives_one_file_and_another_seed_another() {
         assert_eq!(network(3), network(3));
         assert_ne!(network(3), network(4));
-    }
-
-    #[test]
-    fn the_file_and_its_sidecar_are_a_backbone_with_random_weights() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("demonstration.onnx");
-        demonstration_backbone(7, &path).unwrap();
-        let backbone = BackboneFile::open(&path).unwrap();
-        assert_eq!(backbone.weights, "random:7");
-        assert_eq!((backbone.input.width, backbone.input.height), (112, 112));
-        assert_eq!(backbone.embedding_width(), Some(560));
-        assert!(
-            backbone.pooled_features().is_some(),
-            "an activation map can be given"
-        );
-        assert!(backbone.assumed.is_empty(), "{:?}", backbone.assumed);
-    }
-
-    #[test]
-    fn whoever_reads_the_old_files_keeps_them_whole_while_new_ones_are_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("demonstration.onnx");
-        for extension in ["onnx", "json"] {
-            let file = path.with_extension(extension);
-            fs::write(&file, "old").unwrap();
-            fs::hard_link(&file, folder.path().join(format!("held.{extension}"))).unwrap();
-        }
-        demonstration_backbone(7, &path).unwrap();
-        for extension in ["onnx", "json"] {
-            let held = fs::read_to_string(folder.path().join(format!("held.{extension}")));
-            assert_eq!(held.unwrap(), "old", "{extension} was written in place");
-        }
-        assert!(BackboneFile::open(&path).is_ok());
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            4,
-            "something is left over"
-        );
-    }
-
-    #[test]
-    fn without_its_sidecar_the_network_is_not_put_in_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("demonstration.onnx");
-        fs::create_dir(path.with_extension("json")).unwrap();
-        assert!(demonstration_backbone(7, &path).is_err());
-        assert!(!path.exists());
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "something is left over"
-        );
     }
 
     #[test]
