@@ -205,6 +205,7 @@ mod tests {
     fn the_kept_file_is_what_seed_0_gives() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::create_dir_all(&folder).unwrap();
             write_small_backbone(&folder, 0);
         }
         let (onnx, sidecar) = small_backbone(0);

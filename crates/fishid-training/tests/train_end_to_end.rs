@@ -77,6 +77,7 @@ impl Workshop {
             catalogue: Catalogue::builtin(),
             recipe,
             fit: DEFAULT_FIT,
+            filter: fishid_image::Filter::default(),
             seed: 0,
             ratios: Ratios::default(),
             earlier: &BTreeMap::new(),
@@ -220,7 +221,7 @@ fn the_same_seed_gives_the_same_bundle_and_computes_no_embedding_twice() {
 fn another_mean_beside_the_same_backbone_is_not_answered_from_old_embeddings() {
     let mut workshop = Workshop::drawn(2, 8);
     let first = workshop.train("first", &quick(), &mut Silent);
-    let sidecar = workshop.dir.path().join("backbone.json");
+    let sidecar = workshop.dir.path().join("small_backbone.json");
     let text = std::fs::read_to_string(&sidecar).unwrap();
     let mut fields: serde_json::Value = serde_json::from_str(&text).unwrap();
     fields["input"]["mean"] = serde_json::json!([0.2, 0.2, 0.2]);
@@ -286,6 +287,7 @@ fn a_taken_output_folder_is_refused_before_the_work_is_lost_on_it() {
         catalogue: Catalogue::builtin(),
         recipe: &quick(),
         fit: Fit::Stretch,
+        filter: fishid_image::Filter::default(),
         seed: 0,
         ratios: Ratios::default(),
         earlier: &BTreeMap::new(),
