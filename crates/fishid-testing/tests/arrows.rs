@@ -42,7 +42,10 @@ const FORBIDDEN: &[(&str, &str)] = &[
 const HEAVY: &[(&str, &[&str])] = &[
     ("axum", &["fishid-server"]),
     ("ort", &["fishid-engine"]),
-    ("burn", &["fishid-network", "fishid-training", "fishid-bench"]),
+    (
+        "burn",
+        &["fishid-network", "fishid-training", "fishid-bench"],
+    ),
     ("turbojpeg", &["fishid-image"]),
     ("object_store", &["fishid-dataset"]),
     ("parquet", &["fishid-training"]),
