@@ -1,0 +1,95 @@
+//! `fishid data …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Subcommand, Debug)]
+pub enum DataCommand {
+    /// Draw synthetic fish: data for demonstrations and tests, nothing else
+    #[command(after_help = "Example: fishid data synth /tmp/fish --species 15 --per-class 24")]
+    Synth(SynthArgs),
+    /// Look for broken, tiny, duplicate and mislabelled photographs
+    #[command(
+        after_help = "Example: fishid data check photos --json\n\nExit status 0: clean (warnings apart), 2: problems."
+    )]
+    Check(CheckArgs),
+    /// Bring nested or zipped class folders into train/val/test
+    #[command(
+        after_help = "Example: fishid data import a-large-scale-fish-dataset.zip datasets_final"
+    )]
+    Import(ImportArgs),
+    /// Split class folders into train/val/test by group
+    #[command(after_help = "Example: fishid data split photos photos-split --ratios 80/10/10")]
+    Split(SplitArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct SynthArgs {
+    /// Folder to fill
+    pub dir: PathBuf,
+    /// How many species, 1 to 15
+    #[arg(long, default_value_t = 15)]
+    pub species: usize,
+    /// Photographs per species
+    #[arg(long, default_value_t = 24)]
+    pub per_class: usize,
+    /// Same seed, same photographs
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which column of manifest.csv names the group.
+#[derive(Args, Debug, Clone)]
+pub struct GroupColumn {
+    /// Column of manifest.csv whose photographs stay together
+    #[arg(long, default_value = "group", value_name = "NAME")]
+    pub group_column: String,
+}
+
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Folder or <s3://bucket/prefix>
+    pub dir: String,
+    #[command(flatten)]
+    pub group: GroupColumn,
+    /// Print one JSON object per problem
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ImportArgs {
+    /// Zip archive or folder with class folders at any depth
+    pub src: PathBuf,
+    /// Folder to fill
+    pub dir: PathBuf,
+    /// Same seed, same split
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct SplitArgs {
+    /// Folder of class folders, or <s3://bucket/prefix>
+    pub dir: String,
+    /// Folder to fill; an earlier split there is kept and extended
+    pub out: PathBuf,
+    /// Shares of train/val/test, per cent
+    #[arg(long, default_value = "80/10/10")]
+    pub ratios: String,
+    #[command(flatten)]
+    pub group: GroupColumn,
+    /// Same seed, same split
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,72 @@
+//! `fishid train`, `evaluate` and `predict`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::data::GroupColumn;
+
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// Folder or <s3://bucket/prefix>
+    #[arg(long)]
+    pub data: String,
+    /// Folder of the new bundle
+    #[arg(long)]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What decides the model besides the data.
+#[derive(Args, Debug, Clone)]
+pub struct RecipeArgs {
+    /// Network by its name (efficientnet-b0…b7, tf-efficientnet-b0…b7), or an ONNX image network with an output
+    /// `embedding` or `features` [default: tf-efficientnet-b4; without its weights and offline, a small random one]
+    #[arg(long, value_name = "ARCH|FILE.onnx")]
+    pub backbone: Option<String>,
+    /// Weights of a network given by name: auto (cached, else downloaded, else random with a warning), imagenet or
+    /// imagenet:SET, random:SEED, or FILE.safetensors [default: auto]
+    #[arg(long, value_name = "WEIGHTS")]
+    pub weights: Option<String>,
+    #[command(flatten)]
+    pub group: GroupColumn,
+    /// How a photograph is fitted to the network: stretch, pad or center-crop
+    #[arg(long, value_name = "FIT")]
+    pub fit: Option<String>,
+    /// Same seed and data, same model
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+pub struct EvaluateArgs {
+    /// Bundle folder
+    pub bundle: PathBuf,
+    /// Folder of class folders, taken whole
+    #[arg(long)]
+    pub data: String,
+    #[command(flatten)]
+    pub group: GroupColumn,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct PredictArgs {
+    /// Bundle folder
+    pub bundle: PathBuf,
+    /// Photographs, or folders of them
+    #[arg(required = true, value_name = "PHOTO")]
+    pub photos: Vec<PathBuf>,
+    /// Language of the labels: ru or en
+    #[arg(long, default_value = "ru")]
+    pub lang: String,
+    /// Print one JSON object per photograph
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,35 @@
+//! `fishid pipeline …`
+
+use clap::{Args, Subcommand};
+
+use super::model::RecipeArgs;
+use super::registry::RegistryArgs;
+
+#[derive(Subcommand, Debug)]
+pub enum PipelineCommand {
+    /// validate, split, embed, train, evaluate, gate, register, promote, report
+    #[command(
+        after_help = "Example: fishid pipeline run --data photos\n\nA step whose inputs have not changed is skipped. --resume continues the last unfinished run with the settings it was started with."
+    )]
+    Run(PipelineRunArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct PipelineRunArgs {
+    /// Folder or <s3://bucket/prefix>; without it, synthetic fish
+    #[arg(long)]
+    pub data: Option<String>,
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    /// Continue the last unfinished run
+    #[arg(long, conflicts_with_all = ["data", "backbone", "fit", "seed", "registry", "model"])]
+    pub resume: bool,
+    /// Do every step again
+    #[arg(long)]
+    pub force: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,106 @@
+//! `fishid registry …`, and which registry other commands mean.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Which registry and which model in it.
+#[derive(Args, Debug, Clone)]
+pub struct RegistryArgs {
+    /// <file:///folder> (default: $`FISHID_HOME/registry`)
+    #[arg(long, value_name = "URL")]
+    pub registry: Option<String>,
+    /// The model's name
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+}
+
+/// Why something is changed; who is the user of this machine.
+#[derive(Args, Debug, Clone)]
+pub struct WhyArgs {
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum RegistryCommand {
+    /// List versions, newest first
+    #[command(after_help = "Example: fishid registry list")]
+    List(RegistryListArgs),
+    /// Show one version by number or alias
+    #[command(after_help = "Example: fishid registry show production --json")]
+    Show(RegistryVersionArgs),
+    /// Store a bundle as a new version
+    #[command(after_help = "Example: fishid registry publish bundle --json")]
+    Publish(PublishArgs),
+    /// Let the alias `production` name a version
+    #[command(after_help = "Example: fishid registry promote 3 --why 'better on perch'")]
+    Promote(PromoteArgs),
+    /// Take the last promotion back
+    #[command(after_help = "Example: fishid registry rollback --why 'confuses roach and rudd'")]
+    Rollback(RollbackArgs),
+    /// Every publication and promotion, with time, who and why
+    #[command(after_help = "Example: fishid registry history")]
+    History(RegistryListArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct RegistryListArgs {
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct RegistryVersionArgs {
+    /// Version number or alias
+    pub version: String,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct PublishArgs {
+    /// Bundle folder
+    pub bundle: PathBuf,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub why: WhyArgs,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct PromoteArgs {
+    /// Version number
+    pub version: String,
+    /// Promote even a demonstration over a real model
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub why: WhyArgs,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct RollbackArgs {
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub why: WhyArgs,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
