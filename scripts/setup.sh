@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what fishid needs on Debian. `setup.sh run` for building and running, `setup.sh test` for
-# the tests. Everything already present is left alone, so a second call takes about a second.
+# Installs what fishid needs on Debian. `setup.sh run` for building and running, `setup.sh stack` for the
+# services of `make up`, `setup.sh test` for the tests. Everything already present is left alone, so a
+# second call takes about a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-run}
@@ -76,11 +77,17 @@ setup_run() {
   scripts/vendor_page.sh
 }
 
+setup_stack() {
+  # Another version than Debian's will do. The cluster that the package makes for itself is not used.
+  command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need_packages postgresql
+  python_environment stack/requirements.txt >/dev/null
+}
+
 setup_test() {
   need_packages chromium shellcheck
+  setup_stack
   need_npm tests/browser
   python_environment tests/requirements.txt >/dev/null
-  python_environment tests/interchange/requirements.txt >/dev/null
   if ! "$cache/tools/bin/cargo-deny" --version 2>/dev/null | grep -qF "$CARGO_DENY"; then
     say "building cargo-deny $CARGO_DENY (once)"
     cargo install --quiet --locked --root "$cache/tools" --target-dir "$cache/tools-target" "cargo-deny@$CARGO_DENY"
@@ -91,7 +98,8 @@ setup_test() {
 CARGO_DENY=0.20.2
 case $what in
   run) setup_run ;;
+  stack) setup_stack ;;
   test) setup_test ;;
   python) python_environment "$2" ;;
-  *) die "unknown part '$what': run, test or python REQUIREMENTS" ;;
+  *) die "unknown part '$what': run, stack, test or python REQUIREMENTS" ;;
 esac

@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 : "${FISHID_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/fishid}"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$FISHID_CACHE/target}
 python=$(scripts/setup.sh python tests/requirements.txt)
-FISHID_INTERCHANGE_PYTHON=$(scripts/setup.sh python tests/interchange/requirements.txt)/bin/python
-export FISHID_INTERCHANGE_PYTHON
+FISHID_STACK_PYTHON=$(scripts/setup.sh python stack/requirements.txt)/bin/python
+export FISHID_STACK_PYTHON
 export FISHID_BIN=$CARGO_TARGET_DIR/release/fishid
 [ -n "${FISHID_TEST_DATA:-}" ] || echo "FISHID_TEST_DATA is not set: tests on real photographs will be skipped"
 

@@ -10,9 +10,9 @@ SCRIPT = Path(__file__).parents[1] / "interchange" / "load_bundle.py"
 
 
 def test_mlflow_loads_a_trained_bundle(small_bundle):
-    python = os.environ.get("FISHID_INTERCHANGE_PYTHON")
+    python = os.environ.get("FISHID_STACK_PYTHON")
     if not python:
-        pytest.skip("FISHID_INTERCHANGE_PYTHON is not set: `make test` sets it to a Python with MLflow")
+        pytest.skip("FISHID_STACK_PYTHON is not set: `make test` sets it to a Python with MLflow")
     bundle, trained = small_bundle
     digests = ["--bundle-digest", trained["bundle_digest"], "--model-digest", trained["model_digest"]]
     loaded = subprocess.run(

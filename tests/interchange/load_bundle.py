@@ -1,6 +1,6 @@
 """Loads a bundle the way MLflow's users do, and checks that it answers as the bundle promises.
 
-    pip install -r tests/interchange/requirements.txt
+    pip install -r stack/requirements.txt
     python tests/interchange/load_bundle.py BUNDLE [--bundle-digest HEX] [--model-digest HEX]
 
 Checked: `mlflow.onnx` and `mlflow.pyfunc` both load the folder and agree with ONNX Runtime; the
