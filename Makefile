@@ -14,13 +14,22 @@ DATA ?=
 BACKBONE ?=
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: help setup setup-test build run test test-full lint bench
+# Ports of `make up`; without them the last ones used, at first 8080, 5000, 7070, 5433.
+FISHID_PORT ?=
+MLFLOW_PORT ?=
+S3_PORT ?=
+POSTGRES_PORT ?=
+
+.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: ## what building and running need: system packages, ONNX Runtime, the page's parts
 	@scripts/setup.sh run
+
+setup-stack: ## what `make up` needs besides: PostgreSQL, an S3 server, MLflow
+	@scripts/setup.sh stack
 
 setup-test: ## what the tests need besides: Chromium, linters, Python environment
 	@scripts/setup.sh test
@@ -31,6 +40,17 @@ build: setup ## the release binary
 run: build ## set up, train if no model is in production, serve on $(LISTEN)
 	@exec "$$CARGO_TARGET_DIR/release/fishid" up --listen "$(LISTEN)" \
 		$(if $(DATA),--data "$(DATA)") $(if $(BACKBONE),--backbone "$(BACKBONE)")
+
+up: build setup-stack ## PostgreSQL, S3, MLflow and a server on this machine, without containers
+	@FISHID_STACK_PYTHON=$$(scripts/setup.sh python stack/requirements.txt)/bin/python scripts/stack.py up \
+		$(if $(FISHID_PORT),--fishid-port $(FISHID_PORT)) $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_PORT)) \
+		$(if $(S3_PORT),--s3-port $(S3_PORT)) $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))
+
+down: ## end what `make up` started; the data stay
+	@scripts/stack.py down
+
+status-local: ## what of `make up` is running, and where
+	@scripts/stack.py status
 
 test: setup setup-test ## every test that belongs in every run
 	@scripts/test.sh
