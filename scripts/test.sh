@@ -10,6 +10,13 @@ python=$(scripts/setup.sh python tests/requirements.txt)
 FISHID_STACK_PYTHON=$(scripts/setup.sh python stack/requirements.txt)/bin/python
 export FISHID_STACK_PYTHON
 export FISHID_BIN=$CARGO_TARGET_DIR/release/fishid
+FISHID_S3_SERVER=${FISHID_S3_SERVER:-$FISHID_CACHE/tools/bin/versitygw}
+if [ -x "$FISHID_S3_SERVER" ]; then
+  export FISHID_S3_SERVER
+else
+  unset FISHID_S3_SERVER
+  echo "there is no S3 server ($FISHID_CACHE/tools/bin/versitygw): tests against S3 will be skipped"
+fi
 [ -n "${FISHID_TEST_DATA:-}" ] || echo "FISHID_TEST_DATA is not set: tests on real photographs will be skipped"
 
 browser() {
