@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["up", "down", "status"])
+    parser.add_argument("what", choices=["up", "down", "status"], help="what to do")
     data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
     home = Path(os.environ.get("FISHID_HOME") or Path(data_home, "fishid"))
     parser.add_argument("--home", type=Path, default=home, help="default $FISHID_HOME, or %(default)s")

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from stack.process import MissingPrerequisiteError
-from stack.service import Service, gets, inherited_environment
+from stack.service import Service, fishid_cache, gets, inherited_environment
 
 
 class FishidServer(Service):
@@ -44,9 +44,7 @@ class FishidServer(Service):
 
 
 def default_binary() -> str:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fishid"
-    target = os.environ.get("CARGO_TARGET_DIR") or Path(os.environ.get("FISHID_CACHE") or cache) / "target"
+    target = os.environ.get("CARGO_TARGET_DIR") or fishid_cache() / "target"
     built = Path(target) / "release" / "fishid"
-    return os.environ.get("FISHID_BIN") or (
-        str(built) if built.exists() else shutil.which("fishid") or str(built)
-    )
+    named = os.environ.get("FISHID_BIN") or (built if built.exists() else shutil.which("fishid"))
+    return str(named or built)

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from stack.process import MissingPrerequisiteError, StackError
-from stack.service import Service, gets, inherited_environment, write_private
+from stack.service import Service, fishid_cache, gets, inherited_environment, write_private
 
 ARTIFACTS_BUCKET = "mlflow"
 DATA_BUCKET = "data"
@@ -62,10 +62,11 @@ class S3(Service):
         return inherited_environment() | nowhere | self.settings() | {"AWS_EC2_METADATA_DISABLED": "true"}
 
     def command(self) -> list[str]:
-        listen = ["--port", f"{self.host}:{self.port}", "--region", REGION, "--health", HEALTH, "--quiet"]
+        listen = ["--port", f"{self.host}:{self.port}", "--region", REGION, "--health", HEALTH]
+        behave = ["--quiet", "--keep-alive"]
         # Metadata in files of their own: not every file system has extended attributes.
         where = ["posix", "--sidecar", str(self.objects / "metadata"), str(self.objects / "buckets")]
-        return [self.program(), *listen, *where]
+        return [self.program(), *listen, *behave, *where]
 
     def environment(self) -> dict[str, str]:
         keys = self.keys()
@@ -93,9 +94,9 @@ class S3(Service):
             raise StackError(f"the buckets could not be made: {done.stderr.strip().splitlines()[-1]}")
 
     def program(self) -> str:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fishid"
-        cache = Path(os.environ.get("FISHID_CACHE") or cache)
-        found = shutil.which("versitygw", path=str(cache / "tools" / "bin")) or shutil.which("versitygw")
+        built = fishid_cache() / "tools" / "bin" / "versitygw"
+        named = os.environ.get("FISHID_S3_SERVER") or str(built)
+        found = shutil.which(named) or shutil.which("versitygw")
         if not found:
             raise MissingPrerequisiteError("the S3 server `versitygw` is missing: run scripts/setup.sh stack")
         return found

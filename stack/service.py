@@ -65,6 +65,12 @@ def inherited_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_SETTINGS)}
 
 
+def fishid_cache() -> Path:
+    """Where the set-up keeps what it builds."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("FISHID_CACHE") or caches / "fishid")
+
+
 def write_private(path: Path, text: str) -> None:
     """Writes a file that only its owner reads, never visible with other rights or half written."""
     new = path.with_name(f".{path.name}.new")

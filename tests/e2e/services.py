@@ -1,0 +1,175 @@
+"""The real services around `fishid`, and the clients that watch it while they come and go.
+
+Started by the code behind `make up` (package stack/), on free ports, with data in temporary folders.
+"""
+
+import datetime
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from conftest import BINARY, SMALL_BACKBONE, TEST_DATA, Fishid
+
+from stack import LocalStack, MissingPrerequisiteError, Settings
+
+SERVICES = ("postgres", "s3", "mlflow", "fishid")
+# Given to every command as a person would give it to an MLflow that wants one; it may appear nowhere.
+TOKEN = "token-3f1c9a7be5d84c66"
+
+UPLOAD = """
+import boto3, concurrent.futures, pathlib, sys
+s3, folder, prefix = boto3.client("s3"), pathlib.Path(sys.argv[1]), sys.argv[2]
+files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+def put(path):
+    s3.upload_file(str(path), "data", f"{prefix}/{path.relative_to(folder).as_posix()}")
+with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    list(pool.map(put, files))
+print(len(files))
+"""
+
+
+def stack_python() -> str:
+    python = os.environ.get("FISHID_STACK_PYTHON")
+    if not python:
+        pytest.skip("FISHID_STACK_PYTHON is not set: `make test` sets it to a Python with MLflow")
+    return python
+
+
+class Services:
+    """The stack, and a person's machine that trains and promotes with it."""
+
+    def __init__(self, folder: Path):
+        self.python = stack_python()
+        self.fishid = Person(folder / "person")
+        library = self.fishid.environment()["ORT_DYLIB_PATH"]
+        settings = Settings(
+            ports=dict.fromkeys(SERVICES, 0),
+            python=self.python,
+            binary=str(BINARY),
+            environment={"ORT_DYLIB_PATH": library},
+        )
+        self.stack = LocalStack(folder / "server", settings)
+        try:
+            self.stack.up(print)
+        except MissingPrerequisiteError as error:
+            pytest.skip(str(error))
+        self.fishid.extra = self.stack.services["s3"].settings() | {"MLFLOW_TRACKING_TOKEN": TOKEN}
+        self.registry = self.stack.registry
+        self.mlflow = self.stack.services["mlflow"].address
+        self.url = self.stack.services["fishid"].address
+        self.real = bool(TEST_DATA)
+
+    def upload(self, folder: Path, prefix: str) -> str:
+        """Copies a folder into the bucket; returns its address."""
+        environment = self.stack.services["s3"].client_environment()
+        command = [self.python, "-c", UPLOAD, folder, prefix]
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
+        return f"s3://data/{prefix}"
+
+    def pipeline(self, data: str, *arguments) -> dict:
+        backbone = Path(TEST_DATA, "backbones/mobilenet_v2_imagenet.onnx") if self.real else SMALL_BACKBONE
+        command = ["pipeline", "run", "--data", data, "--registry", self.registry, "--backbone", backbone]
+        return self.fishid.ok(*command, "--json", *arguments).json()
+
+    def registry_command(self, what: str, *arguments):
+        return self.fishid.ok("registry", what, *arguments, "--registry", self.registry, "--json").json()
+
+    def log(self, name: str) -> str:
+        return self.stack.services[name].log.read_text(errors="replace")
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self.url + path, timeout=10)
+
+
+class Person(Fishid):
+    """The command line with the S3 keys and MLflow's token in its environment; all its words are kept."""
+
+    def __init__(self, home: Path):
+        super().__init__(home)
+        self.extra = {}
+        self.said = []
+
+    def environment(self, **extra):
+        return super().environment(**(self.extra | extra))
+
+    def __call__(self, *arguments, **options):
+        outcome = super().__call__(*arguments, **options)
+        self.said.append(outcome.out + outcome.err)
+        return outcome
+
+
+class Traffic:
+    """Goes on asking for predictions and whether the server is ready; remembers what was not 200.
+
+    Every photograph is made a new one, so that no answer comes out of the cache.
+    """
+
+    def __init__(self, url: str, photos: list[bytes]):
+        self.url = url
+        self.photos = photos
+        self.failures = []
+        self.n_predictions = 0
+        # When each version was first seen, by the clock of the registry's history.
+        self.first_seen = {}
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.go_on, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join(60)
+
+    def go_on(self):
+        session = requests.Session()
+        while not self.stopping.is_set():
+            photo = self.photos[self.n_predictions % len(self.photos)] + os.urandom(8)
+            try:
+                answer = session.post(f"{self.url}/predict", files={"file": ("a.png", photo)}, timeout=30)
+                ready = session.get(f"{self.url}/ready", timeout=30)
+            except requests.RequestException as error:
+                self.failures.append(repr(error))
+                continue
+            self.n_predictions += 1
+            for reply in (answer, ready):
+                if reply.status_code != 200:
+                    self.failures.append(f"{reply.url}: {reply.status_code} {reply.text[:200]}")
+            if answer.status_code == 200:
+                now = datetime.datetime.now(datetime.UTC)
+                self.first_seen.setdefault(answer.json()["model_version"], now)
+            self.stopping.wait(0.02)
+
+    def wait_for_predictions(self, n: int, seconds: float = 60):
+        wait_until(lambda: self.n_predictions >= n, seconds, f"{n} predictions")
+
+
+def wait_until(condition, seconds: float, what: str):
+    """Seconds until the condition held."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+def metric(text: str, name: str) -> float:
+    """The sum of a metric's samples."""
+    samples = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+    return sum(float(line.split()[-1]) for line in samples)
+
+
+def command_lines() -> str:
+    """The arguments of every process on this machine."""
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue
+    return "\n".join(lines)
