@@ -8,6 +8,7 @@ mod bundle;
 mod digest;
 mod environment;
 mod error;
+mod example;
 mod golden;
 mod manifest;
 mod mlmodel;

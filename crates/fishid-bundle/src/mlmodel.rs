@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::digest::canonical_json;
 use crate::environment::{CONDA_FILE, MLFLOW_VERSION, PYTHON_ENV_FILE};
+use crate::example::ExampleInfo;
 use crate::manifest::Manifest;
 use crate::{MANIFEST_FILE, MODEL_FILE};
 
@@ -20,6 +21,8 @@ pub(crate) struct MlModel {
     // Written for people and queries; whatever stands there is no reason to refuse a bundle.
     #[serde(skip_deserializing)]
     metadata: Metadata,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    saved_input_example_info: Option<ExampleInfo>,
     signature: Signature,
 }
 
@@ -89,11 +92,20 @@ impl MlModel {
             },
             mlflow_version: MLFLOW_VERSION.to_owned(),
             metadata: metadata(manifest),
+            saved_input_example_info: None,
             signature: Signature {
                 inputs: canonical_json(&Value::from(vec![input(manifest)])),
                 outputs: canonical_json(&Value::from(outputs(manifest))),
                 params: None,
             },
+        }
+    }
+
+    /// With an input example beside it.
+    pub fn with_example(self) -> Self {
+        Self {
+            saved_input_example_info: Some(ExampleInfo::of_tensors()),
+            ..self
         }
     }
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::bundle::Bundle;
 use crate::error::BundleError;
+use crate::example::{EXAMPLE_FILE, example_json};
 use crate::golden::{self, EXPECTED_FILE, GoldenPhoto};
 use crate::manifest::Manifest;
 use crate::mlmodel::MlModel;
@@ -35,6 +36,8 @@ pub struct BundleParts {
     /// Photographs and the probabilities expected of them: 2 per class and 8 near the decision
     /// boundary, as far as the data have them.
     pub golden: Vec<GoldenPhoto>,
+    /// One photograph as the network takes it, uint8 RGB of the manifest's size, for `MLflow`'s input example.
+    pub input_example: Option<Vec<u8>>,
     /// The report as one self-contained page.
     pub report_html: String,
     /// The model card as Markdown.
@@ -72,8 +75,11 @@ pub fn write(dir: &Path, parts: BundleParts) -> Result<Bundle, BundleError> {
 fn files_of(parts: BundleParts) -> Result<Vec<(String, Vec<u8>)>, BundleError> {
     let manifest = &parts.manifest;
     let invalid = |reason: String| BundleError::InvalidParts { reason };
-    let mlmodel = serde_yaml_ng::to_string(&MlModel::describing(manifest))
-        .map_err(|error| invalid(error.to_string()))?;
+    let mut mlmodel = MlModel::describing(manifest);
+    if parts.input_example.is_some() {
+        mlmodel = mlmodel.with_example();
+    }
+    let mlmodel = serde_yaml_ng::to_string(&mlmodel).map_err(|error| invalid(error.to_string()))?;
     let manifest_json = manifest_json(manifest).map_err(|error| invalid(error.to_string()))?;
     let expected = golden::expected_json(&parts.golden, &manifest.classes);
     let mut files: Vec<(String, Vec<u8>)> = vec![
@@ -99,6 +105,10 @@ fn files_of(parts: BundleParts) -> Result<Vec<(String, Vec<u8>)>, BundleError> {
             expected.into_bytes(),
         ),
     ];
+    if let Some(pixels) = &parts.input_example {
+        let example = example_json(pixels, &manifest.preprocessing)?;
+        files.push((EXAMPLE_FILE.to_owned(), example));
+    }
     let photographs = parts.golden.into_iter();
     files.extend(photographs.map(|p| (format!("{GOLDEN_FOLDER}/{}", p.file_name), p.bytes)));
     Ok(files)

@@ -31,6 +31,7 @@ pub fn tiny_parts() -> BundleParts {
         golden: bundle
             .golden()
             .expect("the kept golden photographs are whole"),
+        input_example: None,
         report_html: "<!doctype html><title>Tiny</title>".to_owned(),
         model_card: "# Tiny\n".to_owned(),
     }

@@ -74,6 +74,7 @@ pub fn assemble(
         manifest: &manifest,
     };
     let parts = BundleParts {
+        input_example: Some(input_example(request, &golden)?),
         report_html: report_html(&report)?,
         model_card: model_card(&report)?,
         model_onnx,
@@ -173,6 +174,21 @@ fn golden(
             })
         })
         .collect()
+}
+
+/// The pixels of the first golden photograph: it is in the bundle anyway.
+fn input_example(
+    request: &TrainRequest<'_>,
+    golden: &[GoldenPhoto],
+) -> Result<Vec<u8>, TrainingError> {
+    let first = golden.first().ok_or_else(|| {
+        TrainingError::Data("there are no golden photographs to show one as an example".to_owned())
+    })?;
+    let photo = request
+        .preprocessing()
+        .load(&first.bytes, &fishid_image::Limits::default())
+        .map_err(|error| TrainingError::Data(format!("a golden photograph: {error}")))?;
+    Ok(photo.pixels().to_vec())
 }
 
 fn margin(row: &[f32]) -> f32 {

@@ -40,6 +40,7 @@ pub fn tiny() -> BundleParts {
         model_onnx: fs::read(v1().join("model.onnx")).unwrap(),
         manifest: manifest(),
         golden: golden.collect(),
+        input_example: None,
         report_html: "<!doctype html><title>Tiny</title><p>Щука, Окунь, Лещ</p>\n".to_owned(),
         model_card: "# Tiny\n\nThree classes, eight pixels.\n".to_owned(),
     }

@@ -179,3 +179,31 @@ fn an_empty_folder_and_missing_parents_are_fine_targets() {
         "nothing partial is left"
     );
 }
+
+#[test]
+fn the_input_example_is_named_in_mlmodel_and_holds_the_photograph_by_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("bundle");
+    let mut parts = parts::tiny();
+    parts.input_example = Some((0..192).collect());
+    fishid_bundle::write(&dir, parts).unwrap();
+    let mlmodel = fs::read_to_string(dir.join("MLmodel")).unwrap();
+    assert!(mlmodel.contains(
+        "saved_input_example_info:\n  artifact_path: input_example.json\n  type: ndarray\n"
+    ));
+    let text = fs::read_to_string(dir.join("input_example.json")).unwrap();
+    assert!(
+        text.starts_with(r#"{"image":[[[[0,1,2],[3,4,5],"#),
+        "{text}"
+    );
+    assert!(text.contains("[21,22,23]],[[24,25,26],"), "{text}");
+    assert!(text.ends_with("[189,190,191]]]]}"), "{text}");
+}
+
+#[test]
+fn an_input_example_of_another_size_is_refused() {
+    check_refused(
+        |p| p.input_example = Some(vec![0; 191]),
+        "the input example has 191 bytes, 8×8 pixels have three each",
+    );
+}

@@ -77,6 +77,7 @@ pub fn tiny_bundle(dir: &Path, seed: u64) -> Result<Bundle, BundleError> {
             model_onnx: format!("no network, number {seed}").into_bytes(),
             manifest,
             golden: vec![golden],
+            input_example: None,
             report_html: text("<!doctype html>\n"),
             model_card: text("# Test\n"),
         },
