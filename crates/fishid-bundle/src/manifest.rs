@@ -36,6 +36,10 @@ pub struct Manifest {
     /// Group of photographs → `train`, `val` or `test`.
     #[serde(default)]
     pub splits: BTreeMap<String, String>,
+    /// The photographs of `train` and `val`, each by the first 16 digits of its SHA-256, sorted: a later model is
+    /// not compared on them, whatever their groups are called by then. Empty in older bundles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learned_photographs: Vec<String>,
     /// Settings of the training run, as the trainer describes them.
     #[serde(default)]
     pub training: Value,

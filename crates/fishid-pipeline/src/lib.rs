@@ -4,6 +4,7 @@
 //! done. It does not know what a step does inside: that is the rooms' below. Start at [`run`].
 
 mod champion;
+mod gate;
 mod lock;
 mod outputs;
 pub mod record;

@@ -113,6 +113,7 @@ pub(crate) struct Evaluated {
     pub bundle: PathBuf,
     pub bundle_digest: String,
     pub test_scores: PathBuf,
+    pub validation_scores: PathBuf,
     pub accuracy: f64,
     pub macro_f1: f64,
     pub n_test: usize,
@@ -121,6 +122,7 @@ pub(crate) struct Evaluated {
 impl StepOutput for Evaluated {
     fn still_there(&self) -> bool {
         self.test_scores.is_file()
+            && self.validation_scores.is_file()
             && fishid_bundle::Bundle::open(&self.bundle)
                 .and_then(|bundle| bundle.bundle_digest())
                 .is_ok_and(|digest| digest == self.bundle_digest)
@@ -137,16 +139,39 @@ impl StepOutput for Evaluated {
 pub(crate) struct Gated {
     pub verdict: Verdict,
     pub may_be_promoted: bool,
+    /// Why it stays out of production though the gate says nothing against it.
+    pub held_back: Option<String>,
+}
+
+/// Letters of a decision in one line: tags and histories are read at a glance.
+const LONGEST_LINE: usize = 500;
+
+impl Gated {
+    /// The decision as tags and histories keep it: `passed: …`, `refused: …`, `not comparable: …` or
+    /// `held back: …`.
+    pub(crate) fn in_one_line(&self) -> String {
+        let word = match &self.held_back {
+            Some(_) if self.verdict.is_accepted() => "held back",
+            _ => self.verdict.in_words(),
+        };
+        let reasons: Vec<&str> = self
+            .held_back
+            .iter()
+            .chain(&self.verdict.reasons)
+            .map(String::as_str)
+            .collect();
+        let line = format!("{word}: {}", reasons.join(" ")).replace('\n', " ");
+        if line.chars().count() <= LONGEST_LINE {
+            return line;
+        }
+        let cut: String = line.chars().take(LONGEST_LINE - 1).collect();
+        format!("{cut}…")
+    }
 }
 
 impl StepOutput for Gated {
     fn summary(&self) -> String {
-        let word = if self.may_be_promoted {
-            "passed"
-        } else {
-            "not passed"
-        };
-        format!("{word}. {}", self.verdict.reasons.join(" "))
+        self.in_one_line()
     }
 }
 

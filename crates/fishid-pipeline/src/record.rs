@@ -115,6 +115,19 @@ impl RunRecord {
 
 /// Writes JSON beside its place, flushes it to disk, then renames: never half a file.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), PipelineError> {
+    let text = serde_json::to_vec_pretty(value).map_err(|source| PipelineError::Json {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    write(path, &text)
+}
+
+/// [`write_json`] for a page.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), PipelineError> {
+    write(path, text.as_bytes())
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), PipelineError> {
     let fail = |source| PipelineError::Io {
         path: path.to_path_buf(),
         source,
@@ -122,12 +135,8 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Pip
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(fail)?;
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let text = serde_json::to_vec_pretty(value).map_err(|source| PipelineError::Json {
-        path: path.to_path_buf(),
-        source,
-    })?;
     let mut file = fs::File::create(&temporary).map_err(fail)?;
-    file.write_all(&text).map_err(fail)?;
+    file.write_all(content).map_err(fail)?;
     file.sync_all().map_err(fail)?;
     fs::rename(&temporary, path).map_err(fail)
 }

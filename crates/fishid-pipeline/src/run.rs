@@ -16,20 +16,21 @@ use fishid_registry::{
     ModelRegistry, Note, PRODUCTION, RegistryError, Tracker, Version, VersionRef,
 };
 use fishid_training::{
-    Embeddings, Progress, SplitPlan, SplitScores, TrainRequest, TrainedHead, Verdict, assemble,
-    embed_plan, evaluate_split, fit_plan, plan_splits,
+    Decision, Embeddings, GateLimits, Progress, SplitPlan, SplitScores, TrainRequest, TrainedHead,
+    Verdict, assemble, embed_plan, evaluate_split, fit_plan, plan_splits,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
 use crate::champion::{self, Champion};
+use crate::gate::{self, decision};
 use crate::lock;
 use crate::outputs::{
     Embedded, Evaluated, Gated, Promoted, Registered, Reported, Trained, Validated,
 };
 use crate::record::{RunStatus, read_json, write_json};
 use crate::rolled_back;
-use crate::steps::{Folders, StepOutput as _, StepRunner, Watcher};
+use crate::steps::{Folders, StepRunner, Watcher};
 use crate::tracking::{self, Results};
 use crate::validate::judge;
 
@@ -45,6 +46,10 @@ pub struct PipelineRequest<'a> {
     pub tracker: &'a dyn Tracker,
     /// Whether a demonstration model may be promoted there: in a folder registry only.
     pub demonstrations_may_be_promoted: bool,
+    /// The limits of the gate.
+    pub gate: &'a GateLimits,
+    /// Whether the candidate may know other classes than the model in production.
+    pub allow_class_change: bool,
     /// Who runs it, for the registry's history.
     pub who: &'a str,
     /// Steps' outputs and run records.
@@ -68,6 +73,10 @@ pub struct PipelineResult {
     pub promoted: bool,
     /// The gate's decision.
     pub verdict: Verdict,
+    /// The decision as a page for people.
+    pub decision: PathBuf,
+    /// What a person types to promote the version all the same; `None` when it is in production.
+    pub promote_by_hand: Option<String>,
     /// The bundle as the run made it.
     pub bundle: PathBuf,
     /// Its report.
@@ -163,23 +172,29 @@ pub fn run(
         source: source.into(),
     })?;
     // The champion's digest, not its number: numbers begin anew in every registry.
-    let champion_digest = champion
-        .as_ref()
-        .map(|champion| champion.version.bundle_digest.clone());
+    let champion_inputs = champion.as_ref().map(|champion| {
+        let damage = champion.bundle.as_ref().err().cloned();
+        (champion.version.bundle_digest.clone(), damage)
+    });
     let gate_inputs = (
+        gate::REVISION,
         &evaluated.bundle_digest,
-        &champion_digest,
+        &champion_inputs,
         request.demonstrations_may_be_promoted,
+        request.gate,
+        request.allow_class_change,
     );
     let mut gated: Gated = steps.step("gate", &gate_inputs, |_| {
-        champion::gate(request, &plan, &evaluated, &bundle, champion.as_ref())
+        gate::gate(request, &plan, &evaluated, &bundle, champion.as_ref())
     })?;
+    let run = steps.record().id.clone();
+    decision::write(request, &run, &gated, None)?;
 
     let registered: Registered = steps.effect("register", &evaluated.bundle_digest, |_| {
         let version = request.registry.publish(
             train.model_name,
             &evaluated.bundle,
-            &tracking::publish_note(request),
+            &tracking::publish_note(request, &gated),
         )?;
         Ok(Registered {
             version: version.version,
@@ -194,7 +209,7 @@ pub fn run(
     })?;
     if let Some(reason) = taken_back {
         gated.may_be_promoted = false;
-        gated.verdict.reasons.push(reason);
+        gated.held_back = Some(reason);
     }
 
     let promoted: Promoted = steps.effect(
@@ -206,11 +221,14 @@ pub fn run(
         },
     )?;
 
+    let (decision_file, decision_page) = decision::write(request, &run, &gated, Some(&promoted))?;
+
     let report_inputs = (
         request.registry_url,
         &registered.version,
         &evaluated.bundle_digest,
         promoted.is_in_production,
+        gated.in_one_line(),
     );
     let reported: Reported = steps.step("report", &report_inputs, |_| {
         let results = Results {
@@ -220,16 +238,23 @@ pub fn run(
             evaluated: &evaluated,
             registered: &registered,
             gated: &gated,
+            decision_page: &decision_page,
         };
         tracking::track(request, &results)
     })?;
 
     steps.finish(RunStatus::Done)?;
+    let promote_by_hand =
+        (!promoted.is_in_production).then(|| by_hand(request, &registered.version, &gated));
+    let mut verdict = gated.verdict;
+    verdict.reasons.extend(gated.held_back);
     Ok(PipelineResult {
-        run: steps.record().id.clone(),
+        run,
         version: registered.version,
         promoted: promoted.is_in_production,
-        verdict: gated.verdict,
+        verdict,
+        decision: decision_file,
+        promote_by_hand,
         report: reported.report,
         demonstration: bundle.manifest().demonstration.clone(),
         bundle: evaluated.bundle,
@@ -349,12 +374,15 @@ fn evaluate(
         &out,
         progress,
     )?;
-    let scores = folder.join("test_scores.json");
-    write_json::<SplitScores>(&scores, &test)?;
+    let test_scores = folder.join("test_scores.json");
+    write_json::<SplitScores>(&test_scores, &test)?;
+    let validation_scores = folder.join("validation_scores.json");
+    write_json::<SplitScores>(&validation_scores, &validation)?;
     Ok(Evaluated {
         bundle_digest: assembled.bundle.bundle_digest()?,
         bundle: out,
-        test_scores: scores,
+        test_scores,
+        validation_scores,
         accuracy: test.evaluation.accuracy,
         macro_f1: test.evaluation.macro_f1,
         n_test: test.evaluation.n,
@@ -375,6 +403,16 @@ fn moved_meanwhile(error: RegistryError) -> anyhow::Error {
     anyhow::anyhow!("{alias} moved from {from} to {to} while this run was under way; run it again")
 }
 
+/// What a person types who knows better than the gate.
+fn by_hand(request: &PipelineRequest<'_>, version: &str, gated: &Gated) -> String {
+    let command = decision::promote_command(request, version);
+    if gated.verdict.decision == Decision::Reject {
+        format!("{command} --force --why \"…\"")
+    } else {
+        format!("{command} --why \"…\"")
+    }
+}
+
 /// Promotes what passed the gate, unless `champion`, which the gate compared it with, is no longer what is in
 /// production: a promotion that a person made meanwhile stands.
 fn promote(
@@ -392,7 +430,7 @@ fn promote(
     if gated.may_be_promoted && !is_current {
         let note = Note {
             who: request.who.to_owned(),
-            why: format!("gate {}", gated.summary()),
+            why: format!("gate {}", gated.in_one_line()),
         };
         let number = VersionRef::new(version);
         request
@@ -403,6 +441,6 @@ fn promote(
     Ok(Promoted {
         version: version.to_owned(),
         is_in_production: is_current || gated.may_be_promoted,
-        why_not: (!is_current && !gated.may_be_promoted).then(|| gated.summary()),
+        why_not: (!is_current && !gated.may_be_promoted).then(|| gated.in_one_line()),
     })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fishid_registry::{Artifact, Metric, PublishNote, RunStatus};
 use fishid_training::{SplitPlan, TrainedHead};
 
+use crate::gate::decision;
 use crate::outputs::{Embedded, Evaluated, Gated, Registered, Reported};
 use crate::run::PipelineRequest;
 
@@ -32,11 +33,13 @@ pub(crate) fn tags(request: &PipelineRequest<'_>) -> BTreeMap<String, String> {
     ])
 }
 
-pub(crate) fn publish_note(request: &PipelineRequest<'_>) -> PublishNote {
+pub(crate) fn publish_note(request: &PipelineRequest<'_>, gated: &Gated) -> PublishNote {
+    let mut tags = tags(request);
+    tags.insert(decision::TAG.to_owned(), gated.in_one_line());
     PublishNote {
         who: request.who.to_owned(),
         why: "pipeline run".to_owned(),
-        tags: tags(request),
+        tags,
     }
 }
 
@@ -48,6 +51,7 @@ pub(crate) struct Results<'a> {
     pub evaluated: &'a Evaluated,
     pub registered: &'a Registered,
     pub gated: &'a Gated,
+    pub decision_page: &'a str,
 }
 
 /// Writes the run into the tracker.
@@ -66,6 +70,7 @@ pub(crate) fn track(
         "model_version".to_owned(),
         results.registered.version.clone(),
     );
+    run_tags.insert(decision::TAG.to_owned(), results.gated.in_one_line());
     let name = format!(
         "{} {}",
         request.train.model_name, results.registered.version
@@ -82,6 +87,8 @@ pub(crate) fn track(
     }
     let verdict = serde_json::to_vec_pretty(&results.gated.verdict)?;
     tracker.log_artifact(&run, "gate.json", Artifact::Bytes(&verdict))?;
+    let page = Artifact::Bytes(results.decision_page.as_bytes());
+    tracker.log_artifact(&run, decision::PAGE_FILE, page)?;
     tracker.finish(&run, RunStatus::Finished)?;
     Ok(Reported {
         report: results.evaluated.bundle.join(fishid_bundle::REPORT_FILE),

@@ -69,3 +69,88 @@ pub enum PredictError {
         message: String,
     },
 }
+
+impl PredictError {
+    /// Of an error met while a bundle was opened or proven: whether the bundle is at fault, and not the engine's
+    /// library or the disk. Its golden photographs are its own.
+    pub fn is_the_bundles_fault(&self) -> bool {
+        match self {
+            // A file that is not there is the bundle's fault, one that cannot be read the disk's.
+            Self::Bundle(BundleError::Io { source, .. }) => {
+                source.kind() == io::ErrorKind::NotFound
+            }
+            Self::Engine(error) => matches!(
+                error,
+                EngineError::Model { .. }
+                    | EngineError::PixelCount { .. }
+                    | EngineError::NoSuchOutput { .. }
+                    | EngineError::Inference { .. }
+            ),
+            Self::Bundle(_)
+            | Self::Photo(_)
+            | Self::Mismatch { .. }
+            | Self::BadOutput { .. }
+            | Self::Golden { .. } => true,
+            Self::Read { .. }
+            | Self::NotAFile { .. }
+            | Self::TooLarge { .. }
+            | Self::Panicked { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: impl Into<PredictError>, is_the_bundles_fault: bool) {
+        let error = error.into();
+        assert_eq!(
+            error.is_the_bundles_fault(),
+            is_the_bundles_fault,
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn an_engine_that_is_not_there_and_a_full_disk_are_not_the_bundles_fault() {
+        let text = || "text".to_owned();
+        check(
+            EngineError::LibraryMissing {
+                searched: Vec::new(),
+            },
+            false,
+        );
+        check(
+            EngineError::LibraryBroken {
+                path: PathBuf::new(),
+                reason: text(),
+            },
+            false,
+        );
+        check(
+            BundleError::Io {
+                action: "cannot read",
+                path: PathBuf::new(),
+                source: io::ErrorKind::StorageFull.into(),
+            },
+            false,
+        );
+        check(
+            EngineError::Model {
+                model: text(),
+                reason: text(),
+            },
+            true,
+        );
+        check(EngineError::Inference { reason: text() }, true);
+        check(
+            BundleError::NotABundle {
+                dir: PathBuf::new(),
+            },
+            true,
+        );
+        check(PredictError::Golden { report: text() }, true);
+    }
+}

@@ -266,6 +266,7 @@ fn manifest(
             },
         },
         splits: plan.groups(),
+        learned_photographs: plan.learned_photographs(),
         training: json!({
             "recipe": request.recipe,
             "setting": fitted.setting,

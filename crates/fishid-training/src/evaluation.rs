@@ -13,9 +13,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{BootstrapOptions, bootstrap_interval};
-pub(crate) use bootstrap::{GroupedCounts, paired_differences, percentile_interval};
+pub(crate) use bootstrap::{GroupedCounts, draws, paired_differences};
 pub(crate) use confusion::Counts;
 pub use confusion::{ClassScore, ConfusionMatrix};
+pub(crate) use reliability::ConfidenceBins;
 pub use reliability::ReliabilityBin;
 
 /// What an evaluation is computed from; the slices run parallel, one entry per photograph.

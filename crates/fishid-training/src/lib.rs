@@ -34,7 +34,11 @@ pub use evaluation::{
     BootstrapOptions, ClassScore, ConfusionMatrix, Evaluation, EvaluationInput, ReliabilityBin,
     bootstrap_interval,
 };
-pub use gate::{Decision, FirstModel, GatePhotograph, GateRequest, Verdict, compare, judge_first};
+pub use gate::{
+    Against, CandidateEvidence, ChampionEvidence, Criterion, Decision, Finding, GateAnswer,
+    GateLimits, GatePage, GatePhotograph, GateRequest, LatencyPairs, Outcome, SplitAnswers,
+    Verdict, gate_page, judge,
+};
 pub use golden::{GoldenCandidate, select_golden};
 pub use head::{
     EpochMetrics, FitRequest, Fitted, LinearHead, SearchTrial, TrainingRows, fit, predict_logits,

@@ -41,6 +41,9 @@ pub struct PlannedPhotograph {
     pub group: String,
     /// Where it stands.
     pub split: Split,
+    /// SHA-256 of its file, hexadecimal.
+    #[serde(default)]
+    pub digest: String,
 }
 
 /// Every usable photograph with its group and split.
@@ -75,8 +78,15 @@ impl SplitPlan {
     }
 
     /// The groups with a photograph that an earlier model learned from, whatever its group was called then.
-    /// `trained_on` are that model's group names.
-    pub fn groups_learned_from(&self, trained_on: &BTreeSet<String>) -> BTreeSet<String> {
+    /// `trained_on` are that model's group names, `photographs` the names of its photographs
+    /// ([`learned_photographs`]): a cluster is named after one photograph, which may be gone by now.
+    ///
+    /// [`learned_photographs`]: Self::learned_photographs
+    pub fn groups_learned_from(
+        &self,
+        trained_on: &BTreeSet<String>,
+        photographs: &BTreeSet<String>,
+    ) -> BTreeSet<String> {
         let other_names = self
             .other_names
             .iter()
@@ -87,7 +97,27 @@ impl SplitPlan {
             .iter()
             .map(|photograph| &photograph.group)
             .filter(|group| trained_on.contains(*group));
-        other_names.chain(own_names).cloned().collect()
+        let by_photograph = self
+            .photographs
+            .iter()
+            .filter(|photograph| photographs.contains(short(&photograph.digest)))
+            .map(|photograph| &photograph.group);
+        other_names
+            .chain(own_names)
+            .chain(by_photograph)
+            .cloned()
+            .collect()
+    }
+
+    /// The photographs that are trained or tuned on, each by the first 16 digits of its digest, sorted.
+    pub fn learned_photographs(&self) -> Vec<String> {
+        let learned: BTreeSet<String> = self
+            .photographs
+            .iter()
+            .filter(|photograph| photograph.split != Split::Test && !photograph.digest.is_empty())
+            .map(|photograph| short(&photograph.digest).to_owned())
+            .collect();
+        learned.into_iter().collect()
     }
 
     /// Split → class → photographs.
@@ -101,6 +131,11 @@ impl SplitPlan {
         }
         counts
     }
+}
+
+/// 16 digits tell a thousand million photographs apart, and keep a manifest small.
+fn short(digest: &str) -> &str {
+    digest.get(..16).unwrap_or(digest)
 }
 
 /// Makes the plan. No group is ever on two sides.
@@ -138,6 +173,10 @@ pub fn plan_splits(request: &SplitRequest<'_>) -> Result<SplitPlan, TrainingErro
                 class: photo.class,
                 group: photo.group,
                 split: split?,
+                digest: request.inspections[photograph]
+                    .sha256
+                    .clone()
+                    .unwrap_or_default(),
             })
         })
         .collect();

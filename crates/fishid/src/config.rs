@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
 use fishid_taxonomy::Catalogue;
+use fishid_training::GateLimits;
 use serde::Deserialize;
 
 use crate::exit::BlameInput as _;
@@ -24,6 +25,8 @@ pub struct Config {
     pub serve: ServeConfig,
     /// Training.
     pub train: TrainConfig,
+    /// What a candidate may cost.
+    pub gate: GateLimits,
     /// Pretrained weights.
     pub weights: WeightsConfig,
     /// Names of species.
@@ -168,10 +171,15 @@ pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
     let environment = Env::prefixed("FISHID_")
         .filter(|key| key.as_str().contains("__"))
         .split("__");
-    figment
+    let config = figment
         .merge(environment)
         .extract::<Config>()
-        .map_err(|error| anyhow::anyhow!(explain(&error)))
+        .map_err(|error| anyhow::anyhow!(explain(&error)));
+    config
+        .and_then(|config| {
+            config.gate.validate()?;
+            Ok(config)
+        })
         .context("the settings are not acceptable")
         .blame_input()
 }
@@ -221,6 +229,7 @@ mod tests {
         for (text, key) in [
             ("[serve]\nlistn = \"x\"\n", "listn"),
             ("[servr]\nlisten = \"x\"\n", "servr"),
+            ("[gate]\nmax_latency = 2\n", "max_latency"),
         ] {
             let error = check(text).unwrap_err();
             assert!(error.contains(key), "{error}");
@@ -231,6 +240,15 @@ mod tests {
     fn a_value_of_the_wrong_kind_names_its_key() {
         let error = check("[serve]\nqueue_capacity = \"many\"\n").unwrap_err();
         assert!(error.contains("serve.queue_capacity"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_of_the_gate_that_decides_nothing_names_its_key() {
+        let config = check("[gate]\nmax_latency_ratio = 3\n").unwrap();
+        assert!((config.gate.max_latency_ratio - 3.0).abs() < 1e-9);
+        assert_eq!(config.gate.min_groups, 5);
+        let error = check("[gate]\nmax_size_ratio = 0.5\n").unwrap_err();
+        assert!(error.contains("gate.max_size_ratio = 0.5"), "{error}");
     }
 
     #[test]

@@ -107,6 +107,7 @@ fn manifest() -> Manifest {
             ("fish-2".to_owned(), "val".to_owned()),
             ("fish-3".to_owned(), "test".to_owned()),
         ]),
+        learned_photographs: Vec::new(),
         training: json!({"weight_decay": 0.01, "learning_rate": 0.003, "epochs": 5}),
         seed: 7,
         code_version: "0.1.0".to_owned(),

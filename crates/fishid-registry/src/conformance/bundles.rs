@@ -61,6 +61,7 @@ pub fn tiny_bundle(dir: &Path, seed: u64) -> Result<Bundle, BundleError> {
             origin: text("synthetic"),
         },
         splits: BTreeMap::new(),
+        learned_photographs: Vec::new(),
         training: Value::Null,
         seed,
         code_version: text("0"),

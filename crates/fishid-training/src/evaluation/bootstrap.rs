@@ -77,6 +77,13 @@ impl GroupedCounts {
         counts
     }
 
+    /// Macro-F1 on each resample.
+    pub(crate) fn macro_f1_draws(&self, options: &BootstrapOptions) -> Vec<f64> {
+        draws(self.n_groups(), options)
+            .map(|draw| self.drawn(&draw).macro_f1())
+            .collect()
+    }
+
     /// 95 % intervals of accuracy and macro-F1.
     pub(crate) fn intervals(&self, options: &BootstrapOptions) -> ([f64; 2], [f64; 2]) {
         let (accuracy, macro_f1) = draws(self.n_groups(), options)
@@ -127,7 +134,11 @@ pub fn bootstrap_interval(
     percentile_interval(means)
 }
 
-fn draws(n_groups: usize, options: &BootstrapOptions) -> impl Iterator<Item = Vec<usize>> + use<> {
+/// Resamples as group numbers with repetition; none of no groups.
+pub(crate) fn draws(
+    n_groups: usize,
+    options: &BootstrapOptions,
+) -> impl Iterator<Item = Vec<usize>> + use<> {
     let mut rng = random::stream(options.seed, "bootstrap");
     let n_resamples = if n_groups == 0 {
         0
@@ -142,7 +153,7 @@ fn draws(n_groups: usize, options: &BootstrapOptions) -> impl Iterator<Item = Ve
 }
 
 /// The 2.5th and 97.5th percentile, linearly interpolated; [0, 1] for no values at all.
-pub(crate) fn percentile_interval(mut values: Vec<f64>) -> [f64; 2] {
+fn percentile_interval(mut values: Vec<f64>) -> [f64; 2] {
     if values.is_empty() {
         return [0.0, 1.0];
     }

@@ -23,34 +23,64 @@ pub struct ReliabilityBin {
     pub accuracy: f64,
 }
 
+/// Answers counted by confidence, cheap to add up in a bootstrap.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ConfidenceBins {
+    n: [usize; N_BINS],
+    right: [usize; N_BINS],
+    confidence: [f64; N_BINS],
+}
+
+impl ConfidenceBins {
+    /// Counts one answer; a confidence outside [0, 1] is taken as the nearer end.
+    pub(crate) fn add(&mut self, confidence: f64, is_right: bool) {
+        let own = confidence.clamp(0.0, 1.0);
+        let bin = ((own * N_BINS as f64).ceil() as usize).clamp(1, N_BINS) - 1;
+        self.n[bin] += 1;
+        self.right[bin] += usize::from(is_right);
+        self.confidence[bin] += own;
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for bin in 0..N_BINS {
+            self.n[bin] += other.n[bin];
+            self.right[bin] += other.right[bin];
+            self.confidence[bin] += other.confidence[bin];
+        }
+    }
+
+    pub(crate) fn expected_calibration_error(&self) -> f64 {
+        expected_calibration_error(&self.as_bins())
+    }
+
+    fn as_bins(&self) -> Vec<ReliabilityBin> {
+        (0..N_BINS)
+            .map(|bin| ReliabilityBin {
+                low: bin as f64 / N_BINS as f64,
+                high: (bin + 1) as f64 / N_BINS as f64,
+                n: self.n[bin],
+                confidence: if self.n[bin] == 0 {
+                    0.0
+                } else {
+                    self.confidence[bin] / self.n[bin] as f64
+                },
+                accuracy: share(self.right[bin], self.n[bin]),
+            })
+            .collect()
+    }
+}
+
 pub(super) fn bins(
     probabilities: &[Vec<f32>],
     truth: &[usize],
     answers: &[usize],
 ) -> Vec<ReliabilityBin> {
-    let mut n = [0_usize; N_BINS];
-    let mut right = [0_usize; N_BINS];
-    let mut confidence = [0_f64; N_BINS];
+    let mut bins = ConfidenceBins::default();
     for ((row, class), answer) in probabilities.iter().zip(truth).zip(answers) {
-        let own = f64::from(row.get(*answer).copied().unwrap_or(0.0)).clamp(0.0, 1.0);
-        let bin = ((own * N_BINS as f64).ceil() as usize).clamp(1, N_BINS) - 1;
-        n[bin] += 1;
-        right[bin] += usize::from(class == answer);
-        confidence[bin] += own;
+        let confidence = row.get(*answer).copied().unwrap_or(0.0);
+        bins.add(f64::from(confidence), class == answer);
     }
-    (0..N_BINS)
-        .map(|bin| ReliabilityBin {
-            low: bin as f64 / N_BINS as f64,
-            high: (bin + 1) as f64 / N_BINS as f64,
-            n: n[bin],
-            confidence: if n[bin] == 0 {
-                0.0
-            } else {
-                confidence[bin] / n[bin] as f64
-            },
-            accuracy: share(right[bin], n[bin]),
-        })
-        .collect()
+    bins.as_bins()
 }
 
 pub(super) fn expected_calibration_error(bins: &[ReliabilityBin]) -> f64 {

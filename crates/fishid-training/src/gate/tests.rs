@@ -1,140 +1,211 @@
 #![allow(clippy::unwrap_used)]
 
+mod criteria;
+mod properties;
+mod simulation;
+
 use std::collections::BTreeSet;
 
-use super::{Decision, GatePhotograph, GateRequest, Verdict, compare};
-use crate::evaluation::BootstrapOptions;
+use super::{
+    Against, CandidateEvidence, ChampionEvidence, Criterion, Decision, Finding, GateAnswer,
+    GateLimits, GatePage, GatePhotograph, GateRequest, LatencyPairs, Outcome, SplitAnswers,
+    Verdict, gate_page, judge,
+};
+use crate::evaluation::{BootstrapOptions, Evaluation, EvaluationInput};
 
-/// 30 groups of 4 photographs, two classes; the models err on the first `n_wrong` of each group.
-fn photographs(candidate_wrong: usize, champion_wrong: usize) -> Vec<GatePhotograph> {
-    let name = |is_pike| {
-        if is_pike {
-            "esox_lucius"
-        } else {
-            "perca_fluviatilis"
+const PIKE: &str = "esox_lucius";
+const PERCH: &str = "perca_fluviatilis";
+
+fn strings(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// What a test changes of a candidate and a champion between which nothing differs.
+struct Case {
+    photographs: Vec<GatePhotograph>,
+    learned_from: Vec<String>,
+    n_unanswered: usize,
+    candidate_classes: Vec<String>,
+    champion_classes: Vec<String>,
+    allow_class_change: bool,
+    limits: GateLimits,
+    bytes: [u64; 2],
+    golden: Result<usize, String>,
+    latency: Result<LatencyPairs, String>,
+    /// Right answers among ten photographs of each of so many groups, on validation and on test.
+    right_of_ten: [usize; 2],
+    n_split_groups: usize,
+    n_resamples: usize,
+    seed: u64,
+}
+
+impl Default for Case {
+    fn default() -> Self {
+        Self {
+            photographs: two_classes(1, 1),
+            learned_from: Vec::new(),
+            n_unanswered: 0,
+            candidate_classes: strings(&[PIKE, PERCH]),
+            champion_classes: strings(&[PIKE, PERCH]),
+            allow_class_change: false,
+            limits: GateLimits::default(),
+            bytes: [20 << 20; 2],
+            golden: Ok(32),
+            latency: Ok(LatencyPairs {
+                milliseconds: vec![(40.0, 40.0); 20],
+            }),
+            right_of_ten: [8, 8],
+            n_split_groups: 20,
+            n_resamples: 500,
+            seed: 0,
         }
+    }
+}
+
+impl Case {
+    fn judge(&self) -> Verdict {
+        let learned_from: BTreeSet<String> = self.learned_from.iter().cloned().collect();
+        self.judge_against(Against::Champion(ChampionEvidence {
+            version: "3",
+            classes: &self.champion_classes,
+            photographs: &self.photographs,
+            learned_from: &learned_from,
+            n_unanswered: self.n_unanswered,
+            bundle_bytes: self.bytes[1],
+            latency: self.latency.clone(),
+        }))
+    }
+
+    fn judge_against(&self, against: Against<'_>) -> Verdict {
+        let [validation, test] = self
+            .right_of_ten
+            .map(|right| split(right, self.n_split_groups));
+        judge(&GateRequest {
+            candidate: CandidateEvidence {
+                classes: &self.candidate_classes,
+                evaluation: &evaluation(&test),
+                validation: &validation,
+                test: &test,
+                bundle_bytes: self.bytes[0],
+                golden: self.golden.clone(),
+            },
+            against,
+            limits: &self.limits,
+            allow_class_change: self.allow_class_change,
+            n_resamples: self.n_resamples,
+            seed: self.seed,
+        })
+    }
+}
+
+/// Judges and compares decision, outcome of one criterion and words of its sentence.
+#[track_caller]
+fn check(
+    case: &Case,
+    decision: Decision,
+    criterion: Criterion,
+    outcome: Outcome,
+    words: &[&str],
+) -> Verdict {
+    check_verdict(case.judge(), decision, criterion, outcome, words)
+}
+
+#[track_caller]
+fn check_verdict(
+    verdict: Verdict,
+    decision: Decision,
+    criterion: Criterion,
+    outcome: Outcome,
+    words: &[&str],
+) -> Verdict {
+    let finding = verdict
+        .findings
+        .iter()
+        .filter(|it| it.criterion == criterion)
+        .find(|it| it.outcome == outcome);
+    let Some(finding) = finding else {
+        panic!("{criterion:?} is not {outcome:?}: {verdict:#?}");
     };
+    for word in words {
+        assert!(finding.sentence.contains(word), "no {word} in {finding:?}");
+    }
+    assert_eq!(verdict.decision, decision, "{verdict:#?}");
+    if decision == Decision::Reject && outcome == Outcome::Refused {
+        assert!(
+            verdict.reasons.contains(&finding.sentence),
+            "{:?}",
+            verdict.reasons
+        );
+    }
+    verdict
+}
+
+fn answer(class: &str) -> GateAnswer {
+    GateAnswer {
+        class: class.to_owned(),
+        confidence: 0.75,
+    }
+}
+
+/// 30 groups of 4 photographs, two classes; the models err on the first so many of each group.
+fn two_classes(candidate_wrong: usize, champion_wrong: usize) -> Vec<GatePhotograph> {
+    let name = |is_pike| if is_pike { PIKE } else { PERCH };
     (0..120)
         .map(|i| {
             let is_pike = i % 8 < 4;
             GatePhotograph {
                 group: format!("fish {}", i / 4),
                 truth: name(is_pike).into(),
-                candidate: name(is_pike == (i % 4 >= candidate_wrong)).into(),
-                champion: name(is_pike == (i % 4 >= champion_wrong)).into(),
+                candidate: answer(name(is_pike == (i % 4 >= candidate_wrong))),
+                champion: answer(name(is_pike == (i % 4 >= champion_wrong))),
             }
         })
         .collect()
 }
 
-const CLASSES: &[&str] = &["esox_lucius", "perca_fluviatilis"];
-
-fn check(photographs: &[GatePhotograph], champion_trained_on: &[&str]) -> Verdict {
-    check_classes(photographs, champion_trained_on, CLASSES, CLASSES)
+fn split(right_of_ten: usize, n_groups: usize) -> SplitAnswers {
+    let mut split = SplitAnswers::default();
+    for group in 0..n_groups {
+        let [own, other] = if group % 2 == 0 {
+            [PIKE, PERCH]
+        } else {
+            [PERCH, PIKE]
+        };
+        for photograph in 0..10 {
+            split.groups.push(format!("group {group}"));
+            split.truth.push(own.to_owned());
+            // Groups differ a little, as fish do.
+            let is_right = (photograph + group % 3) % 10 < right_of_ten;
+            split
+                .answers
+                .push(if is_right { own } else { other }.to_owned());
+        }
+    }
+    split
 }
 
-fn check_classes(
-    photographs: &[GatePhotograph],
-    champion_trained_on: &[&str],
-    candidate_classes: &[&str],
-    champion_classes: &[&str],
-) -> Verdict {
-    let owned = |slugs: &[&str]| -> Vec<String> { slugs.iter().map(ToString::to_string).collect() };
-    let champion_trained_on: BTreeSet<String> = champion_trained_on
+fn evaluation(split: &SplitAnswers) -> Evaluation {
+    let probabilities: Vec<Vec<f32>> = split
+        .answers
         .iter()
-        .map(|group| (*group).to_owned())
+        .map(|class| {
+            if class == PIKE {
+                vec![0.8, 0.2]
+            } else {
+                vec![0.2, 0.8]
+            }
+        })
         .collect();
-    compare(&GateRequest {
-        photographs,
-        champion_trained_on: &champion_trained_on,
-        candidate_classes: &owned(candidate_classes),
-        champion_classes: &owned(champion_classes),
-        bootstrap: BootstrapOptions::default(),
-    })
-}
-
-#[test]
-fn a_candidate_that_is_worse_beyond_chance_is_rejected_in_words() {
-    let verdict = check(&photographs(2, 1), &[]);
-    assert_eq!(verdict.decision, Decision::Reject);
-    assert!((verdict.accuracy_difference.unwrap() + 0.25).abs() < 1e-9);
-    assert!(
-        verdict
-            .reasons
-            .iter()
-            .any(|r| r.contains("worse beyond chance")),
-        "{verdict:?}"
-    );
-}
-
-#[test]
-fn an_equal_candidate_is_accepted() {
-    let verdict = check(&photographs(1, 1), &[]);
-    assert_eq!(verdict.decision, Decision::Accept);
-    assert_eq!(verdict.accuracy_difference_ci95, Some([0.0, 0.0]));
-}
-
-#[test]
-fn a_better_candidate_is_accepted() {
-    assert!(check(&photographs(0, 2), &[]).is_accepted());
-}
-
-#[test]
-fn a_loss_within_chance_does_not_hold_a_candidate_back() {
-    let mut photographs = photographs(1, 1);
-    photographs[3].candidate = "perca_fluviatilis".into();
-    let verdict = check(&photographs, &[]);
-    assert!(verdict.accuracy_difference.unwrap() < 0.0);
-    assert_eq!(verdict.decision, Decision::Accept);
-}
-
-#[test]
-fn groups_the_champion_learned_from_are_left_out_and_counted() {
-    let verdict = check(
-        &photographs(1, 1),
-        &["fish 0", "fish 7", "not in the test set"],
-    );
-    assert_eq!(
-        (verdict.n, verdict.n_groups, verdict.n_excluded),
-        (112, 28, 8)
-    );
-    assert!(verdict.reasons[0].contains("8 test photographs were left out"));
-}
-
-#[test]
-fn too_few_photographs_left_are_not_a_comparison() {
-    let learned: Vec<String> = (0..28).map(|i| format!("fish {i}")).collect();
-    let verdict = check(
-        &photographs(0, 2),
-        &learned.iter().map(String::as_str).collect::<Vec<_>>(),
-    );
-    assert_eq!(verdict.decision, Decision::NotComparable);
-    assert!(
-        verdict.reasons[1].contains("8 photographs of 2 groups are left"),
-        "{verdict:?}"
-    );
-}
-
-#[test]
-fn a_candidate_that_lacks_species_of_the_champion_is_left_to_a_person_however_good_it_is() {
-    let champion = [
-        "esox_lucius",
-        "perca_fluviatilis",
-        "salmo_trutta",
-        "tinca_tinca",
-    ];
-    let verdict = check_classes(&photographs(0, 2), &[], CLASSES, &champion);
-    assert_eq!(verdict.decision, Decision::NotComparable);
-    assert_eq!(
-        verdict.reasons[0],
-        "it would forget: salmo_trutta, tinca_tinca; promote by hand if that is meant"
-    );
-    // The numbers are there all the same, for the person who decides.
-    assert!(verdict.accuracy_difference.unwrap() > 0.0);
-}
-
-#[test]
-fn a_candidate_that_knows_more_species_than_the_champion_may_be_accepted() {
-    let candidate = ["esox_lucius", "perca_fluviatilis", "tinca_tinca"];
-    assert!(check_classes(&photographs(1, 1), &[], &candidate, CLASSES).is_accepted());
+    Evaluation::compute(
+        &EvaluationInput {
+            probabilities: &probabilities,
+            truth: &split.truth,
+            groups: &split.groups,
+            classes: &strings(&[PIKE, PERCH]),
+        },
+        &BootstrapOptions {
+            n_resamples: 100,
+            seed: 0,
+        },
+    )
 }

@@ -251,7 +251,7 @@ fn a_cluster_that_growth_renames_stays_where_its_photographs_were() {
         own.map(|p| (p.path.clone(), p.split)).collect()
     };
     assert_eq!(split_of(&before), split_of(&after));
-    let learned = after.groups_learned_from(&trained_on(&earlier));
+    let learned = after.groups_learned_from(&trained_on(&earlier), &BTreeSet::new());
     for photograph in &after.photographs {
         assert_eq!(
             learned.contains(&photograph.group),
@@ -286,7 +286,51 @@ fn of_groups_that_are_joined_the_one_that_was_learned_from_wins() {
         BTreeSet::from([Split::Train])
     );
     assert_eq!(
-        plan.groups_learned_from(&trained_on(&earlier)),
+        plan.groups_learned_from(&trained_on(&earlier), &BTreeSet::new()),
         BTreeSet::from(["g00".to_owned()])
     );
+}
+
+#[test]
+fn a_photograph_is_known_again_though_what_named_its_cluster_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |class: &str, name: &str, bytes: &[u8]| {
+        fs::create_dir_all(dir.path().join(class)).unwrap();
+        fs::write(dir.path().join(class).join(name), bytes).unwrap();
+    };
+    for number in 0..20 {
+        let class = ["esox_lucius", "tinca_tinca"][number % 2];
+        write(class, &format!("b{number}.png"), &picture(number));
+        let mut twin = picture(number);
+        twin.push(0);
+        write(class, &format!("a{number}.png"), &twin);
+    }
+    let before = plan_of(dir.path(), &BTreeMap::new()).unwrap();
+    // Every cluster is named after its a…png, and those are gone when the next model is made.
+    for number in 0..20 {
+        let class = ["esox_lucius", "tinca_tinca"][number % 2];
+        fs::remove_file(dir.path().join(class).join(format!("a{number}.png"))).unwrap();
+    }
+    let after = plan_of(dir.path(), &BTreeMap::new()).unwrap();
+    let trained_on = trained_on(&splits_kept(&before));
+    assert!(
+        after
+            .groups_learned_from(&trained_on, &BTreeSet::new())
+            .is_empty(),
+        "the names still tell; the test shows nothing"
+    );
+    let photographs = before.learned_photographs().into_iter().collect();
+    let learned = after.groups_learned_from(&trained_on, &photographs);
+    let split_before: BTreeMap<&str, Split> = before
+        .photographs
+        .iter()
+        .map(|p| (p.path.as_str(), p.split))
+        .collect();
+    for photograph in &after.photographs {
+        assert_eq!(
+            learned.contains(&photograph.group),
+            split_before[photograph.path.as_str()] != Split::Test,
+            "{photograph:?}"
+        );
+    }
 }

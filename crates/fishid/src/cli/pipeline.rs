@@ -24,12 +24,22 @@ pub struct PipelineRunArgs {
     #[command(flatten)]
     pub registry: RegistryArgs,
     /// Continue the last unfinished run
-    #[arg(long, conflicts_with_all = ["data", "backbone", "fit", "seed", "registry", "model"])]
+    #[arg(long, conflicts_with_all = ["data", "backbone", "fit", "seed", "registry", "model", "allow_class_change"])]
     pub resume: bool,
+    #[command(flatten)]
+    pub gate: GateArgs,
     /// Do every step again
     #[arg(long)]
     pub force: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What a person allows the gate.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct GateArgs {
+    /// Let the gate compare a model of other classes than those in production
+    #[arg(long)]
+    pub allow_class_change: bool,
 }

@@ -9,7 +9,7 @@ use fishid_pipeline::record::RunRecord;
 use fishid_pipeline::steps::Folders;
 use fishid_pipeline::{NotAcceptable, PipelineError, PipelineRequest, PipelineResult};
 use fishid_registry::FolderTracker;
-use fishid_training::{Recipe, TrainRequest, TrainingError};
+use fishid_training::{GateLimits, Recipe, TrainRequest, TrainingError};
 
 use super::recipe::{CODE_VERSION, choice, choose};
 use super::{data, print_json, print_line, registry};
@@ -32,6 +32,11 @@ pub struct Settings {
     pub seed: Option<u64>,
     pub registry: Option<String>,
     pub model: Option<String>,
+    #[serde(default)]
+    pub allow_class_change: bool,
+    /// Of records from before the gate had limits: those of now.
+    #[serde(default)]
+    pub gate: Option<GateLimits>,
 }
 
 impl Settings {
@@ -76,6 +81,8 @@ impl Settings {
                     .clone()
                     .unwrap_or_else(|| config.registry.model.clone()),
             ),
+            allow_class_change: false,
+            gate: Some(config.gate.clone()),
         })
     }
 
@@ -103,7 +110,10 @@ pub fn run(args: &PipelineRunArgs, config: &Config, home: &Home) -> anyhow::Resu
     let settings = if args.resume {
         unfinished(home)?
     } else {
-        Settings::new(args.data.as_ref(), &args.recipe, &args.registry, config)?
+        Settings {
+            allow_class_change: args.gate.allow_class_change,
+            ..Settings::new(args.data.as_ref(), &args.recipe, &args.registry, config)?
+        }
     };
     let result = carry_out(&settings, args.force, config, home)?;
     if args.json {
@@ -129,6 +139,13 @@ pub fn run(args: &PipelineRunArgs, config: &Config, home: &Home) -> anyhow::Resu
             .reasons
             .iter()
             .try_for_each(|reason| print_line(reason))?;
+    }
+    print_line(&format!(
+        "the gate's decision: {}",
+        result.decision.display()
+    ))?;
+    if let Some(command) = &result.promote_by_hand {
+        print_line(&format!("to promote it all the same: {command}"))?;
     }
     Ok(Status::Done)
 }
@@ -183,6 +200,8 @@ pub fn carry_out(
         tracker: &tracker,
         // A server that a team shares is no place for demonstrations.
         demonstrations_may_be_promoted: !chosen.url.starts_with("mlflow+http"),
+        gate: settings.gate.as_ref().unwrap_or(&config.gate),
+        allow_class_change: settings.allow_class_change,
         who: &registry::who(),
         folders: Folders {
             state: home.pipeline(),
