@@ -72,7 +72,12 @@ fn a_bundle_that_the_engine_does_not_confirm_is_neither_published_nor_promoted()
         2,
         &["version 1 of fish-classifier is refused", reason[1]],
     );
-    check(home, &["promote", "1", "--force"], 2, &reason);
+    check(
+        home,
+        &["promote", "1", "--force", "--why", "I insist"],
+        2,
+        &reason,
+    );
     check(home, &["show", "production"], 2, &["nothing of the model"]);
 }
 
@@ -100,15 +105,77 @@ fn a_demonstration_replaces_a_real_model_by_force_only() {
         home,
         &["promote", "1"],
         2,
-        &["version 1 is a demonstration", "promote 1 --force"],
+        &["version 1 is a demonstration", "promote 1 --force --why"],
     );
     check(home, &["show", "production"], 0, &["fish-classifier 2 "]);
+    check(home, &["promote", "1", "--force"], 64, &["--why"]);
     check(
         home,
-        &["promote", "1", "--force"],
+        &["promote", "1", "--force", "--why", "for the fair"],
         0,
         &["fish-classifier 1 [production]"],
     );
+    check(
+        home,
+        &["history"],
+        0,
+        &["for the fair (forced over: version 1 is a demonstration and version 2"],
+    );
+}
+
+#[test]
+fn a_version_that_the_gate_refused_is_promoted_by_force_only_which_the_history_keeps() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let registry = FolderRegistry::new(home.join("registry"));
+    for (seed, gate) in [
+        (1, None),
+        (2, Some("refused: Macro-F1 0.500 against 0.750")),
+        (3, Some("not comparable: 4 photographs of 2 groups")),
+        (4, Some("passed: Macro-F1 0.750 against 0.750")),
+    ] {
+        let mut note = PublishNote::default();
+        if let Some(gate) = gate {
+            note.tags.insert("gate".to_owned(), gate.to_owned());
+        }
+        registry
+            .publish(MODEL, Path::new(&bundle(home, seed, is_real)), &note)
+            .unwrap();
+    }
+    check(home, &["promote", "1"], 0, &["gate: never asked"]);
+    check(
+        home,
+        &["promote", "2", "--why", "it is spring"],
+        2,
+        &["gate: refused: Macro-F1 0.500", "promote 2 --force --why"],
+    );
+    check(home, &["show", "production"], 0, &["fish-classifier 1 "]);
+    check(
+        home,
+        &["promote", "2", "--force", "--why", "it is spring"],
+        0,
+        &["fish-classifier 2 [production]"],
+    );
+    check(
+        home,
+        &["history"],
+        0,
+        &["it is spring (forced over: the gate refused: Macro-F1 0.500 against 0.750)"],
+    );
+    check(
+        home,
+        &["promote", "3", "--why", "looked at by hand"],
+        0,
+        &["gate: not comparable", "fish-classifier 3 [production]"],
+    );
+    // Where there is nothing to override, force leaves no trace.
+    check(
+        home,
+        &["promote", "4", "--force", "--why", "to be sure"],
+        0,
+        &["gate: passed"],
+    );
+    check(home, &["history"], 0, &["to be sure\n"]);
 }
 
 #[test]
@@ -139,9 +206,14 @@ fn promoting_repairs_a_damaged_alias_and_a_demonstration_does_by_force() {
         home,
         &["promote", "1"],
         2,
-        &["cannot be told", "promote 1 --force"],
+        &["cannot be told", "promote 1 --force --why"],
     );
-    check(home, &["promote", "1", "--force"], 0, &["[production]"]);
+    check(
+        home,
+        &["promote", "1", "--force", "--why", "repair"],
+        0,
+        &["[production]"],
+    );
     damage();
     check(home, &["promote", "2"], 0, &["[production]"]);
 }

@@ -35,7 +35,9 @@ pub enum RegistryCommand {
     #[command(after_help = "Example: fishid registry publish bundle --json")]
     Publish(PublishArgs),
     /// Let the alias `production` name a version
-    #[command(after_help = "Example: fishid registry promote 3 --why 'better on perch'")]
+    #[command(
+        after_help = "Example: fishid registry promote 3 --why 'better on perch'\n\nA version that the gate refused, or a demonstration in the place of a real model, needs --force and --why; the history keeps both and what was overridden."
+    )]
     Promote(PromoteArgs),
     /// Take the last promotion back
     #[command(after_help = "Example: fishid registry rollback --why 'confuses roach and rudd'")]
@@ -82,8 +84,8 @@ pub struct PublishArgs {
 pub struct PromoteArgs {
     /// Version number
     pub version: String,
-    /// Promote even a demonstration over a real model
-    #[arg(long)]
+    /// Promote what the gate refused, or a demonstration over a real model; needs --why
+    #[arg(long, requires = "why")]
     pub force: bool,
     #[command(flatten)]
     pub registry: RegistryArgs,

@@ -151,10 +151,27 @@ fn promote(args: &PromoteArgs, config: &Config, home: &Home) -> anyhow::Result<(
         .fetch(model, &number, &home.bundles())
         .map_err(blame)?;
     proof::prove(&bundle, &format!("version {} of {model}", version.version))?;
-    if !args.force {
-        proof::refuse_demonstration(&chosen, &version, &bundle, &home.bundles())?;
+    let decision = proof::gate_decision(&chosen, &version)?;
+    match &decision {
+        Some(decision) => eprintln!("gate: {decision}"),
+        None => eprintln!(
+            "gate: never asked, version {} was published by hand",
+            version.version
+        ),
     }
-    let note = note(&args.why, "promoted by hand");
+    let decision = decision.as_deref();
+    let objections = proof::objections(&chosen, &version, &bundle, decision, &home.bundles())?;
+    let mut note = note(&args.why, "promoted by hand");
+    if !objections.is_empty() {
+        let objections = objections.join("; ");
+        if !args.force {
+            anyhow::bail!(InputError(format!(
+                "{objections}. Promote it all the same, on record: `fishid registry promote {} --force --why \"…\"`",
+                version.version
+            )));
+        }
+        note.why = format!("{} (forced over: {objections})", note.why);
+    }
     let version = registry
         .set_alias(model, PRODUCTION, &number, &note)
         .map_err(blame)?;
