@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use fishid_registry::RunId;
 use fishid_training::{Embeddings, SplitPlan, TrainedHead, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +179,10 @@ impl StepOutput for Gated {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Registered {
     pub version: String,
+    /// The tracked run that made it, where known.
+    pub run: Option<RunId>,
+    /// Whether this pipeline run made it.
+    pub is_new: bool,
 }
 
 impl StepOutput for Registered {

@@ -13,7 +13,7 @@ use fishid_dataset::{CheckOptions, Inspection, Split};
 use fishid_image::{Augmentation, Limits};
 use fishid_network::{NetworkError, graph_digest};
 use fishid_registry::{
-    ModelRegistry, Note, PRODUCTION, RegistryError, Tracker, Version, VersionRef,
+    ModelRegistry, Note, PRODUCTION, RegistryError, Tracker, Version, VersionRef, without_secrets,
 };
 use fishid_training::{
     Decision, Embeddings, GateLimits, Progress, SplitPlan, SplitScores, TrainRequest, TrainedHead,
@@ -31,7 +31,7 @@ use crate::outputs::{
 use crate::record::{RunStatus, read_json, write_json};
 use crate::rolled_back;
 use crate::steps::{Folders, StepRunner, Watcher};
-use crate::tracking::{self, Results};
+use crate::tracking::{self, Outcome, Results};
 use crate::validate::judge;
 
 /// What a run is made of.
@@ -52,6 +52,8 @@ pub struct PipelineRequest<'a> {
     pub allow_class_change: bool,
     /// Who runs it, for the registry's history.
     pub who: &'a str,
+    /// Where it runs: the machine, the commit; tags of the tracked run.
+    pub environment_tags: BTreeMap<String, String>,
     /// Steps' outputs and run records.
     pub folders: Folders,
     /// Where bundles of a registry are fetched to.
@@ -102,6 +104,7 @@ pub fn run(
         request.force,
         watcher,
     )?;
+    tracking::end_abandoned(request);
     let train = &request.train;
     let champion = champion::find(request).map_err(|source| PipelineError::Step {
         step: "champion".to_owned(),
@@ -190,18 +193,22 @@ pub fn run(
     let run = steps.record().id.clone();
     decision::write(request, &run, &gated, None)?;
 
+    let head = trained.head().map_err(|source| PipelineError::Step {
+        step: "train".to_owned(),
+        source,
+    })?;
+    let results = Results {
+        plan: &plan,
+        embedded: &embedded,
+        trained: &head,
+        evaluated: &evaluated,
+    };
     let registered: Registered = steps.effect("register", &evaluated.bundle_digest, |_| {
-        let version = request.registry.publish(
-            train.model_name,
-            &evaluated.bundle,
-            &tracking::publish_note(request, &gated),
-        )?;
-        Ok(Registered {
-            version: version.version,
-        })
+        tracking::register(request, &results, &gated)
     })?;
 
-    let taken_back = rolled_back::reason(request, &registered.version).map_err(|source| {
+    let taken_back = rolled_back::reason(request, &registered.version);
+    let taken_back = tracking::or_fail(request, &registered, taken_back).map_err(|source| {
         PipelineError::Step {
             step: "promote".to_owned(),
             source,
@@ -217,30 +224,30 @@ pub fn run(
         &(&registered.version, gated.may_be_promoted),
         |_| {
             let champion = champion.as_ref().map(|it| it.version.version.as_str());
-            promote(request, &registered.version, &gated, champion)
+            let promoted = promote(request, &registered.version, &gated, champion);
+            tracking::or_fail(request, &registered, promoted)
         },
     )?;
 
     let (decision_file, decision_page) = decision::write(request, &run, &gated, Some(&promoted))?;
 
     let report_inputs = (
-        request.registry_url,
+        without_secrets(request.registry_url),
         &registered.version,
+        &registered.run,
         &evaluated.bundle_digest,
         promoted.is_in_production,
         gated.in_one_line(),
     );
     let reported: Reported = steps.step("report", &report_inputs, |_| {
-        let results = Results {
-            plan: &plan,
-            embedded: &embedded,
-            trained: &trained.head()?,
-            evaluated: &evaluated,
-            registered: &registered,
+        let outcome = Outcome {
             gated: &gated,
+            registered: &registered,
+            is_in_production: promoted.is_in_production,
             decision_page: &decision_page,
         };
-        tracking::track(request, &results)
+        let reported = tracking::conclude(request, &results, &outcome);
+        tracking::or_fail(request, &registered, reported)
     })?;
 
     steps.finish(RunStatus::Done)?;

@@ -155,6 +155,7 @@ impl Workshop {
             gate: &limits,
             allow_class_change: false,
             who: "anna",
+            environment_tags: BTreeMap::new(),
             folders: Folders {
                 state: root.join("state"),
                 runs: root.join("runs"),

@@ -5,18 +5,24 @@ use std::path::{Path, PathBuf};
 
 use fishid_bundle::BundleError;
 
+use crate::mlflow::MlflowError;
+
 /// Why a registry or a tracker did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
     /// The address has a scheme no registry answers to.
-    #[error("unknown registry scheme in {url:?}. Use file:///folder or a path")]
+    #[error(
+        "unknown registry scheme in {url:?}. Use file:///folder, a path or mlflow+http://host:5000"
+    )]
     UnknownScheme {
         /// The address as given.
         url: String,
     },
     /// The address is no address.
-    #[error("{url:?} is no registry address: {reason}. Use file:///folder or a path")]
+    #[error(
+        "{url:?} is no registry address: {reason}. Use file:///folder, a path or mlflow+http://host:5000"
+    )]
     BadAddress {
         /// The address as given.
         url: String,
@@ -42,6 +48,18 @@ pub enum RegistryError {
         number: u64,
         /// What there is instead.
         known: String,
+    },
+    /// A version that an alias names is not deleted.
+    #[error(
+        "version {version} of {model} is not deleted: it is in {}. Promote another version first", .aliases.join(", ")
+    )]
+    InUse {
+        /// The model.
+        model: String,
+        /// The version.
+        version: String,
+        /// The aliases that point at it.
+        aliases: Vec<String>,
     },
     /// No such alias.
     #[error(
@@ -121,6 +139,14 @@ pub enum RegistryError {
         /// The folder of runs.
         folder: PathBuf,
     },
+    /// A run that is not on the server.
+    #[error("there is no run {run} on the MLflow server {server}, or it was deleted there")]
+    UnknownRemoteRun {
+        /// The run asked for.
+        run: String,
+        /// The server's address.
+        server: String,
+    },
     /// A parameter was logged with another value before.
     #[error("the parameter {name} of run {run} is {old:?} already and cannot become {new:?}")]
     ChangedParameter {
@@ -133,6 +159,9 @@ pub enum RegistryError {
         /// The value refused.
         new: String,
     },
+    /// An `MLflow` server did not do what it was asked.
+    #[error(transparent)]
+    Mlflow(#[from] MlflowError),
     /// The bundle itself is no good.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -163,6 +192,20 @@ impl RegistryError {
             action,
             path,
             source,
+        }
+    }
+
+    /// The version asked for is none of those of these numbers, which ascend.
+    pub(crate) fn unknown_version(model: &str, number: u64, known: &[u64]) -> Self {
+        let known = match known {
+            [] => "nothing was published yet: `fishid registry publish BUNDLE`".to_owned(),
+            [only] => format!("there is only version {only}"),
+            [first, .., last] => format!("there are versions {first} to {last}"),
+        };
+        Self::UnknownVersion {
+            model: model.to_owned(),
+            number,
+            known,
         }
     }
 

@@ -6,11 +6,11 @@
 //! ROOT/<model>/versions/<n>/version.json     what was published, by whom, each file's digest
 //! ROOT/<model>/aliases/<alias>.json          the event that set the alias
 //! ROOT/<model>/history.jsonl                 every event, one per line
-//! ROOT/<model>/staging/…                     a publication under way
+//! ROOT/<model>/staging/…                     a publication or a deletion under way
 //! ```
 //!
-//! Each change has one instant at which it happens: the rename of a finished version folder, or of
-//! a finished alias file. Those files are the truth, and each carries the event that made it. The
+//! Each change has one instant at which it happens: the rename of a finished version folder (out of staging,
+//! or back into it when the version is deleted), or of a finished alias file. Those files are the truth, and each carries the event that made it. The
 //! history is written after them, so a crash in between leaves it one event short: readers add
 //! that event from its file, and the next writer appends it before anything else. A crash earlier
 //! leaves only something in `staging` or a hidden file, which nobody reads and the next writer
@@ -25,6 +25,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use crate::error::RegistryError;
+use crate::moves::previous_holder;
 use crate::names::{check_alias, check_model};
 use crate::registry::{Action, Event, ModelRegistry, Note, PublishNote, Version, VersionRef};
 use model::ModelFolder;
@@ -178,7 +179,7 @@ impl ModelRegistry for FolderRegistry {
         }
         let writer = Writer::lock(&model)?;
         let current = model.alias_event(alias)?.ok_or_else(unknown)?.to;
-        let Some(previous) = history::previous_holder(&model.events()?, alias) else {
+        let Some(previous) = previous_holder(&model.events()?, alias) else {
             let alias = alias.to_owned();
             return Err(RegistryError::NothingToRollBack {
                 model: model.name().to_owned(),
@@ -190,6 +191,22 @@ impl ModelRegistry for FolderRegistry {
         model.verify(number)?;
         writer.move_alias(alias, Action::RolledBack, Some(current), number, note)?;
         model.version(number)
+    }
+
+    fn delete(&self, model: &str, version: &VersionRef, note: &Note) -> Result<(), RegistryError> {
+        let model = self.model(model)?;
+        model.resolve(version)?;
+        let writer = Writer::lock(&model)?;
+        let number = model.resolve(version)?;
+        let aliases = model.version(number)?.aliases;
+        if !aliases.is_empty() {
+            return Err(RegistryError::InUse {
+                model: model.name().to_owned(),
+                version: number.to_string(),
+                aliases,
+            });
+        }
+        writer.delete_version(number, note)
     }
 
     fn history(&self, model: &str) -> Result<Vec<Event>, RegistryError> {

@@ -4,13 +4,39 @@ use std::path::PathBuf;
 
 use crate::error::RegistryError;
 use crate::folder::FolderRegistry;
+use crate::mlflow::{MlflowRegistry, MlflowSettings, MlflowTracker, is_mlflow};
 use crate::registry::ModelRegistry;
+use crate::tracker::Tracker;
 
-/// Opens the registry at `url`: `file:///folder` (percent-encoded where needed) or a plain path.
+/// [`open_with`] the default settings: nobody in particular asks.
+pub fn open(url: &str) -> Result<Box<dyn ModelRegistry>, RegistryError> {
+    open_with(url, &MlflowSettings::default())
+}
+
+/// Opens the registry at `url`: `file:///folder` (percent-encoded where needed), a plain path, or
+/// `mlflow+http://host:port` (`mlflow+https`).
 ///
 /// Nothing is read or created yet; a folder that does not exist is an empty registry.
-pub fn open(url: &str) -> Result<Box<dyn ModelRegistry>, RegistryError> {
+pub fn open_with(
+    url: &str,
+    settings: &MlflowSettings,
+) -> Result<Box<dyn ModelRegistry>, RegistryError> {
+    if is_mlflow(url) {
+        return Ok(Box::new(MlflowRegistry::new(url, settings)?));
+    }
     Ok(Box::new(FolderRegistry::new(folder_of(url)?)))
+}
+
+/// The tracker that belongs to the registry at `url`: the same `MLflow` server, or `None` where the
+/// registry is a folder.
+pub fn open_tracker(
+    url: &str,
+    settings: &MlflowSettings,
+) -> Result<Option<Box<dyn Tracker>>, RegistryError> {
+    if is_mlflow(url) {
+        return Ok(Some(Box::new(MlflowTracker::new(url, settings)?)));
+    }
+    Ok(None)
 }
 
 fn folder_of(url: &str) -> Result<PathBuf, RegistryError> {
@@ -49,7 +75,7 @@ fn folder_of(url: &str) -> Result<PathBuf, RegistryError> {
 }
 
 /// `text` with every `%41` replaced by the byte it stands for, if that is UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

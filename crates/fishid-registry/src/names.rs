@@ -52,6 +52,11 @@ pub(crate) fn check_key(name: &str) -> Result<(), RegistryError> {
     )
 }
 
+/// Whether a metric or parameter may have this name on every tracker.
+pub fn is_metric_name(name: &str) -> bool {
+    check_key(name).is_ok()
+}
+
 /// Checks the path of an artifact: relative, with `/`, staying below its run.
 pub(crate) fn check_artifact(path: &str) -> Result<(), RegistryError> {
     let is_plain = |part: &str| {

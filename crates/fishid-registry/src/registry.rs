@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RegistryError;
+use crate::tracker::RunId;
 
 /// Versions of models and the aliases that point at them.
 ///
@@ -70,6 +71,10 @@ pub trait ModelRegistry: Send + Sync {
         note: &Note,
     ) -> Result<Version, RegistryError>;
 
+    /// Deletes a version by its number, with its files. One that an alias names is refused. Its number is
+    /// never given again, and the history keeps its publication and its end.
+    fn delete(&self, model: &str, version: &VersionRef, note: &Note) -> Result<(), RegistryError>;
+
     /// The version that `alias` points at now, if any.
     fn alias(&self, model: &str, alias: &str) -> Result<Option<Version>, RegistryError>;
 
@@ -100,11 +105,15 @@ pub struct PublishNote {
     pub why: String,
     /// Free labels kept with the version, such as the backbone.
     pub tags: BTreeMap<String, String>,
+    /// The tracked run that made the bundle, where there is one: it and the version then name each
+    /// other, and on a server the run holds the model's files. A registry starts none of its own then.
+    pub run: Option<RunId>,
 }
 
 impl PublishNote {
     /// The note's tags, and what made the bundle where the note does not say it: `backbone`,
-    /// `backbone_digest`, `weights`, `code_version` and `seed`.
+    /// `backbone_digest`, `weights`, `code_version` and `seed`, and of its evaluation `test_accuracy` and
+    /// `test_macro_f1`.
     pub fn tags_with(&self, manifest: &Manifest) -> BTreeMap<String, String> {
         let backbone = &manifest.backbone;
         let made_by = [
@@ -114,8 +123,12 @@ impl PublishNote {
             ("code_version", manifest.code_version.clone()),
             ("seed", manifest.seed.to_string()),
         ];
+        let test = manifest.evaluation.get("test");
+        let evaluated = [("test_accuracy", "accuracy"), ("test_macro_f1", "macro_f1")]
+            .into_iter()
+            .filter_map(|(tag, field)| Some((tag, test?.get(field)?.as_f64()?.to_string())));
         let mut tags = self.tags.clone();
-        for (name, value) in made_by {
+        for (name, value) in made_by.into_iter().chain(evaluated) {
             tags.entry(name.to_owned()).or_insert(value);
         }
         tags
@@ -143,6 +156,9 @@ pub struct Version {
     pub tags: BTreeMap<String, String>,
     /// The aliases that point here now, sorted.
     pub aliases: Vec<String>,
+    /// The tracked run that made it, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
 }
 
 /// A version by its number or by an alias; text of digits only is a number.
@@ -192,11 +208,11 @@ pub struct Event {
     pub why: String,
     /// What was done.
     pub action: Action,
-    /// The alias that moved; `None` for a publication.
+    /// The alias that moved; `None` for a publication or deletion.
     pub alias: Option<String>,
     /// The version the alias pointed at before, if any.
     pub from: Option<String>,
-    /// The version that was published, or that the alias points at since.
+    /// The version that was published or deleted, or that the alias points at since.
     pub to: String,
 }
 
@@ -210,4 +226,8 @@ pub enum Action {
     Promoted,
     /// An alias went back to where it was before its last promotion.
     RolledBack,
+    /// A version was deleted.
+    Deleted,
+    /// An alias was taken off the version `to`. fishid does not do this, others on a server can.
+    Removed,
 }

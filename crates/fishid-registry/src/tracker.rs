@@ -39,6 +39,9 @@ pub trait Tracker: Send + Sync {
         content: Artifact<'_>,
     ) -> Result<(), RegistryError>;
 
+    /// Adds tags; one that is there is replaced.
+    fn set_tags(&self, run: &RunId, tags: &BTreeMap<String, String>) -> Result<(), RegistryError>;
+
     /// Ends the run.
     fn finish(&self, run: &RunId, status: RunStatus) -> Result<(), RegistryError>;
 }

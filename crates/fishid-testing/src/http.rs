@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// A request as it arrived, without a body.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// `GET`, `HEAD`.
@@ -17,6 +17,8 @@ pub struct Request {
     pub path: String,
     /// Names in lower case.
     pub headers: BTreeMap<String, String>,
+    /// Body, where its length was said.
+    pub body: Vec<u8>,
 }
 
 /// How much of an answer's body is sent, and what comes after.
@@ -136,21 +138,34 @@ fn serve(mut stream: TcpStream, answer: &dyn Fn(&Request) -> Reply) -> io::Resul
 }
 
 fn read(stream: &TcpStream) -> io::Result<Request> {
-    let mut lines = BufReader::new(stream).lines();
-    let first = lines.next().ok_or(io::ErrorKind::UnexpectedEof)??;
+    let mut reader = BufReader::new(stream);
+    let mut line = || -> io::Result<String> {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line.trim_end().to_owned())
+    };
+    let first = line()?;
     let mut words = first.split(' ').map(str::to_owned);
     let mut request = Request {
         method: words.next().unwrap_or_default(),
         path: words.next().unwrap_or_default(),
         headers: BTreeMap::new(),
+        body: Vec::new(),
     };
-    for line in lines {
-        let line = line?;
+    loop {
+        let line = line()?;
         let Some((name, value)) = line.split_once(':') else {
             break;
         };
         let name = name.to_ascii_lowercase();
         request.headers.insert(name, value.trim().to_owned());
+    }
+    if let Some(length) = request.headers.get("content-length") {
+        let length = length.parse().map_err(io::Error::other)?;
+        request.body = vec![0; length];
+        reader.read_exact(&mut request.body)?;
     }
     Ok(request)
 }

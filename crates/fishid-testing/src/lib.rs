@@ -1,11 +1,12 @@
 //! Fixtures that several rooms test with: a tiny model that the real engine runs, and photographs.
 //!
-//! A model hub that fails on purpose is in [`hub`].
+//! A model hub that fails on purpose is in [`hub`], a real `MLflow` server in [`mlflow`].
 //!
 //! Only ever a dev-dependency. Panics where a test could only unwrap.
 
 pub mod http;
 pub mod hub;
+pub mod mlflow;
 mod small_backbone;
 
 use std::fs;

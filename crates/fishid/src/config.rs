@@ -14,6 +14,8 @@ use crate::exit::BlameInput as _;
 
 /// Read from the current folder when it is there.
 const SETTINGS_FILE: &str = "fishid.toml";
+/// The server that `MLflow`'s clients use; goes before `fishid.toml`.
+const TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -62,7 +64,7 @@ impl Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegistryConfig {
-    /// `file:///folder`; default: `$FISHID_HOME/registry`.
+    /// `file:///folder` or `mlflow+http://host:port`; default: `$FISHID_HOME/registry`.
     pub url: Option<String>,
     /// The model's name.
     pub model: String,
@@ -172,6 +174,7 @@ pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
         .filter(|key| key.as_str().contains("__"))
         .split("__");
     let config = figment
+        .merge(tracking_uri(std::env::var(TRACKING_URI).ok()))
         .merge(environment)
         .extract::<Config>()
         .map_err(|error| anyhow::anyhow!(explain(&error)));
@@ -182,6 +185,25 @@ pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
         })
         .context("the settings are not acceptable")
         .blame_input()
+}
+
+/// `MLflow`'s own variable names a registry where it names a server; its clients' folders and databases are
+/// none of fishid's.
+fn tracking_uri(value: Option<String>) -> Figment {
+    let value = value.map(|value| value.trim().to_owned());
+    let url = match value.filter(|value| !value.is_empty()) {
+        Some(url) if url.starts_with("mlflow+") => url,
+        Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
+            format!("mlflow+{url}")
+        }
+        Some(url) => {
+            let scheme = url.split_once(':').map_or("a folder", |(scheme, _)| scheme);
+            tracing::warn!("{TRACKING_URI} names no MLflow server ({scheme}) and is not used");
+            return Figment::new();
+        }
+        None => return Figment::new(),
+    };
+    Figment::new().merge(("registry.url", url))
 }
 
 /// figment's error as one sentence that names the key, where it came from and what is allowed.
@@ -249,6 +271,20 @@ mod tests {
         assert_eq!(config.gate.min_groups, 5);
         let error = check("[gate]\nmax_size_ratio = 0.5\n").unwrap_err();
         assert!(error.contains("gate.max_size_ratio = 0.5"), "{error}");
+    }
+
+    #[test]
+    fn the_server_of_mlflow_clients_is_a_registry_and_their_folders_are_not() {
+        let url = |value: &str| {
+            let figment = tracking_uri(Some(value.to_owned()));
+            figment.extract::<Config>().unwrap().registry.url
+        };
+        let server = Some("mlflow+http://host:5000".to_owned());
+        assert_eq!(url("http://host:5000"), server);
+        assert_eq!(url("mlflow+http://host:5000"), server);
+        assert_eq!(url("sqlite:///mlflow.db"), None);
+        assert_eq!(url("./mlruns"), None);
+        assert_eq!(url(" "), None);
     }
 
     #[test]

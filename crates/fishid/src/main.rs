@@ -11,6 +11,7 @@ mod home;
 mod photographs;
 mod progress;
 mod registry_source;
+mod surroundings;
 mod weights_hub;
 
 use std::process::ExitCode;

@@ -57,6 +57,14 @@ pub const CHECKS: &[Check] = &[
         run: history_tells,
     },
     Check {
+        name: "a deleted version is gone and its number stays taken",
+        run: deleted_is_gone,
+    },
+    Check {
+        name: "a version that an alias names is not deleted",
+        run: named_is_not_deleted,
+    },
+    Check {
         name: "models do not meet",
         run: models_do_not_meet,
     },
@@ -347,6 +355,64 @@ fn history_tells(registry: &dyn ModelRegistry, model: &str) -> Outcome {
     )?;
     let who: Vec<_> = history.iter().map(|event| event.who.as_str()).collect();
     same("who", who, vec!["Анна", "Борис", "Анна", "Борис", "Борис"])
+}
+
+fn deleted_is_gone(registry: &dyn ModelRegistry, model: &str) -> Outcome {
+    let subject = Subject::new(registry, model)?;
+    for seed in 1..=3 {
+        subject.publish(seed)?;
+    }
+    subject.promote("1")?;
+    let delete =
+        |number: u64| registry.delete(model, &VersionRef::Number(number), &note("delete", "it"));
+    delete(2).map_err(failed("deleting one in the middle"))?;
+    delete(3).map_err(failed("deleting the last one"))?;
+    let versions = registry.versions(model).map_err(failed("versions"))?;
+    let numbers: Vec<_> = versions.iter().map(|v| v.version.as_str()).collect();
+    same("versions", numbers, vec!["1"])?;
+    refused("deleting it again", delete(2), "no version 2")?;
+    let cache = subject.scratch.path().join("cache");
+    let number = VersionRef::Number(3);
+    refused("fetching it", registry.fetch(model, &number, &cache), "3")?;
+    same("published again", subject.publish(3)?.version.as_str(), "4")?;
+    let told: Vec<_> = subject
+        .history()?
+        .into_iter()
+        .map(|event| (event.seq, event.action, event.to, event.who))
+        .collect();
+    let event = |seq: u64, action: Action, to: &str, who: &str| {
+        (seq, action, to.to_owned(), who.to_owned())
+    };
+    let expected = vec![
+        event(1, Action::Published, "1", "Анна"),
+        event(2, Action::Published, "2", "Анна"),
+        event(3, Action::Published, "3", "Анна"),
+        event(4, Action::Promoted, "1", "Борис"),
+        event(5, Action::Deleted, "2", "Борис"),
+        event(6, Action::Deleted, "3", "Борис"),
+        event(7, Action::Published, "4", "Анна"),
+    ];
+    same("history", told, expected)
+}
+
+fn named_is_not_deleted(registry: &dyn ModelRegistry, model: &str) -> Outcome {
+    let subject = Subject::new(registry, model)?;
+    subject.publish(1)?;
+    subject.publish(2)?;
+    subject.promote("1")?;
+    for version in [VersionRef::Number(1), VersionRef::new(ALIAS)] {
+        let refusal = registry.delete(model, &version, &Note::default());
+        refused("deleting what is in production", refusal, ALIAS)?;
+    }
+    same("alias", subject.holder()?.as_deref(), Some("1"))?;
+    subject.promote("2")?;
+    registry
+        .delete(model, &VersionRef::Number(1), &Note::default())
+        .map_err(failed("deleting what was in production"))?;
+    // Back to a version that is gone is no way back.
+    let refusal = registry.rollback(model, ALIAS, &Note::default());
+    refused("rolling back to it", refusal, "no version 1")?;
+    same("alias", subject.holder()?.as_deref(), Some("2"))
 }
 
 fn models_do_not_meet(registry: &dyn ModelRegistry, model: &str) -> Outcome {

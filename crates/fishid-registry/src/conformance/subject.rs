@@ -43,6 +43,7 @@ impl<'a> Subject<'a> {
             who: "Анна".to_owned(),
             why: format!("seed {seed}"),
             tags: BTreeMap::from([("backbone".to_owned(), "tiny".to_owned())]),
+            run: None,
         };
         self.registry
             .publish(self.model, &self.bundle(seed)?, &note)

@@ -12,9 +12,15 @@ use super::durable::{names_in, read_if_there};
 use super::history;
 use crate::error::RegistryError;
 use crate::registry::{Action, Event, Version, VersionRef};
+use crate::tracker::RunId;
 
 /// The file that makes a folder a version.
 pub(crate) const VERSION_FILE: &str = "version.json";
+
+/// The event of its deletion, in the folder of a version that is about to go.
+pub(crate) const DELETION_FILE: &str = "deletion.json";
+/// Names of deleted versions' folders in staging end with it.
+pub(crate) const DELETED: &str = ".deleted";
 
 /// Times a reader looks again when a writer was at work between two of its reads.
 const ATTEMPTS: usize = 5;
@@ -30,6 +36,9 @@ pub(crate) struct StoredVersion {
     pub bundle_digest: String,
     pub model_digest: String,
     pub tags: BTreeMap<String, String>,
+    /// The tracked run that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     /// Every file of the bundle: says which one is damaged, where the digest only says that one is.
     pub files: Vec<FileDigest>,
 }
@@ -113,16 +122,11 @@ impl ModelFolder {
         if self.is_version(number) {
             return Ok(number);
         }
-        let known = match self.numbers()?.as_slice() {
-            [] => "nothing was published yet: `fishid registry publish BUNDLE`".to_owned(),
-            [only] => format!("there is only version {only}"),
-            [first, .., last] => format!("there are versions {first} to {last}"),
-        };
-        Err(RegistryError::UnknownVersion {
-            model: self.name.clone(),
+        Err(RegistryError::unknown_version(
+            &self.name,
             number,
-            known,
-        })
+            &self.numbers()?,
+        ))
     }
 
     pub fn stored(&self, number: u64) -> Result<StoredVersion, RegistryError> {
@@ -150,6 +154,7 @@ impl ModelFolder {
             model_digest: stored.model_digest,
             tags: stored.tags,
             aliases,
+            run: stored.run,
         })
     }
 
@@ -241,6 +246,20 @@ impl ModelFolder {
         Ok(events)
     }
 
+    /// The events of deleted versions whose folders are not removed yet. A folder whose event is gone
+    /// already is just being removed, after its event was written.
+    fn deletions(&self) -> Result<Vec<Event>, RegistryError> {
+        let staging = self.staging();
+        let mut events = Vec::new();
+        for name in names_in(&staging)?
+            .iter()
+            .filter(|name| name.ends_with(DELETED))
+        {
+            events.extend(read_json::<Event>(&staging.join(name).join(DELETION_FILE))?);
+        }
+        Ok(events)
+    }
+
     /// Every event, also the one that a crash kept from the history file.
     pub fn events(&self) -> Result<Vec<Event>, RegistryError> {
         let mut events = Vec::new();
@@ -260,6 +279,7 @@ impl ModelFolder {
     pub fn unwritten(&self, written: &[Event]) -> Result<Vec<Event>, RegistryError> {
         let known: BTreeSet<u64> = written.iter().map(|event| event.seq).collect();
         let mut events = self.alias_events()?;
+        events.extend(self.deletions()?);
         events.retain(|event| !known.contains(&event.seq));
         let published: BTreeSet<&str> = written
             .iter()

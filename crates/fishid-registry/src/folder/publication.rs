@@ -28,6 +28,7 @@ pub(crate) fn publish(
         bundle_digest: digest_of_lines(&files),
         model_digest: bundle.model_digest()?,
         tags: note.tags_with(bundle.manifest()),
+        run: note.run.clone(),
         files,
     };
     // Copied under the lock: it takes seconds, and whoever waits may find the digest there.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::durable::{create_folders, names_in, replace, sync_folder, write_new};
 use super::history;
-use super::model::{ModelFolder, StoredVersion, VERSION_FILE};
+use super::model::{DELETED, DELETION_FILE, ModelFolder, StoredVersion, VERSION_FILE};
 use crate::error::RegistryError;
 use crate::registry::{Action, Event, Note};
 
@@ -51,6 +51,8 @@ impl<'a> Writer<'a> {
     }
 
     fn recover(&self) -> Result<(), RegistryError> {
+        // First what happened, then what is left of it: a deletion's event lies in what is removed.
+        self.complete_history()?;
         let staging = self.model.staging();
         for name in names_in(&staging)? {
             let path = staging.join(name);
@@ -62,6 +64,10 @@ impl<'a> Writer<'a> {
             };
             removed.map_err(RegistryError::io("cannot remove", &path))?;
         }
+        Ok(())
+    }
+
+    fn complete_history(&self) -> Result<(), RegistryError> {
         let unwritten = self
             .model
             .unwritten(&history::read(&self.model.history_file())?)?;
@@ -118,6 +124,29 @@ impl<'a> Writer<'a> {
         fs::rename(staged, &target).map_err(RegistryError::io("cannot move to", &target))?;
         sync_folder(&self.model.versions_folder())?;
         history::append(&self.model.history_file(), &[stored.event(number)])
+    }
+
+    /// Deletes the version `number`, which no alias names, and records it.
+    pub fn delete_version(&self, number: u64, note: &Note) -> Result<(), RegistryError> {
+        let event = Event {
+            seq: self.next_seq()?,
+            time: Timestamp::now(),
+            who: note.who.clone(),
+            why: note.why.clone(),
+            action: Action::Deleted,
+            alias: None,
+            from: None,
+            to: number.to_string(),
+        };
+        let folder = self.model.folder_of(number);
+        replace(&folder, DELETION_FILE, &pretty(&event, &folder)?)?;
+        // From here on it is gone, and its end is told by the file inside.
+        let gone = self.model.staging().join(format!("{number}{DELETED}"));
+        fs::rename(&folder, &gone).map_err(RegistryError::io("cannot move to", &gone))?;
+        sync_folder(&self.model.versions_folder())?;
+        sync_folder(&self.model.staging())?;
+        history::append(&self.model.history_file(), &[event])?;
+        fs::remove_dir_all(&gone).map_err(RegistryError::io("cannot remove", &gone))
     }
 
     /// Moves `alias` to the version `number` and records it.

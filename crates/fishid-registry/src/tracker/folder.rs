@@ -62,6 +62,16 @@ impl FolderTracker {
         })
     }
 
+    fn change(&self, run: &RunId, change: impl FnOnce(&mut Run)) -> Result<(), RegistryError> {
+        let folder = self.folder(run)?;
+        let path = folder.join(RUN_FILE);
+        let text = fs::read(&path).map_err(RegistryError::io("cannot read", &path))?;
+        let mut run: Run = serde_json::from_slice(&text)
+            .map_err(|error| RegistryError::damaged(&path, error.to_string()))?;
+        change(&mut run);
+        write_json(&folder, RUN_FILE, &run)
+    }
+
     /// A new folder named by the second it was made in, numbered where several were.
     fn new_folder(&self, now: Timestamp) -> Result<(RunId, PathBuf), RegistryError> {
         create_folders(&self.root)?;
@@ -172,15 +182,15 @@ impl Tracker for FolderTracker {
         }
     }
 
+    fn set_tags(&self, run: &RunId, tags: &BTreeMap<String, String>) -> Result<(), RegistryError> {
+        self.change(run, |run| run.tags.extend(tags.clone()))
+    }
+
     fn finish(&self, run: &RunId, status: RunStatus) -> Result<(), RegistryError> {
-        let folder = self.folder(run)?;
-        let path = folder.join(RUN_FILE);
-        let text = fs::read(&path).map_err(RegistryError::io("cannot read", &path))?;
-        let mut run: Run = serde_json::from_slice(&text)
-            .map_err(|error| RegistryError::damaged(&path, error.to_string()))?;
-        run.status = status;
-        run.ended_at = (status != RunStatus::Running).then(Timestamp::now);
-        write_json(&folder, RUN_FILE, &run)
+        self.change(run, |run| {
+            run.status = status;
+            run.ended_at = (status != RunStatus::Running).then(Timestamp::now);
+        })
     }
 }
 

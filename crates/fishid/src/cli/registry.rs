@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 /// Which registry and which model in it.
 #[derive(Args, Debug, Clone)]
 pub struct RegistryArgs {
-    /// <file:///folder> (default: $`FISHID_HOME/registry`)
+    /// <file:///folder> or <mlflow+http://host:5000> (default: `MLFLOW_TRACKING_URI`, else $`FISHID_HOME/registry`)
     #[arg(long, value_name = "URL")]
     pub registry: Option<String>,
     /// The model's name
@@ -42,9 +42,14 @@ pub enum RegistryCommand {
     /// Take the last promotion back
     #[command(after_help = "Example: fishid registry rollback --why 'confuses roach and rudd'")]
     Rollback(RollbackArgs),
-    /// Every publication and promotion, with time, who and why
+    /// Every publication, promotion and deletion, with time, who, why and the model's test results
     #[command(after_help = "Example: fishid registry history")]
     History(RegistryListArgs),
+    /// Delete old versions that nobody needs
+    #[command(
+        after_help = "Example: fishid registry prune --keep 10 --dry-run\n\nWhat an alias names, what was in production within 90 days and what a roll-back would return to always stay."
+    )]
+    Prune(PruneArgs),
 }
 
 #[derive(Args, Debug)]
@@ -87,6 +92,23 @@ pub struct PromoteArgs {
     /// Promote what the gate refused, or a demonstration over a real model; needs --why
     #[arg(long, requires = "why")]
     pub force: bool,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub why: WhyArgs,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct PruneArgs {
+    /// The newest so many versions stay
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub keep: usize,
+    /// Only say what would go
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub registry: RegistryArgs,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use fishid_dataset::synth::{SynthRequest, synthesise};
 use fishid_pipeline::record::RunRecord;
 use fishid_pipeline::steps::Folders;
 use fishid_pipeline::{NotAcceptable, PipelineError, PipelineRequest, PipelineResult};
-use fishid_registry::FolderTracker;
+use fishid_registry::without_secrets;
 use fishid_training::{GateLimits, Recipe, TrainRequest, TrainingError};
 
 use super::recipe::{CODE_VERSION, choice, choose};
@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::exit::{InputError, Status};
 use crate::home::Home;
 use crate::progress::{Bar, Steps, Story};
+use crate::surroundings;
 
 /// What a run is started with; kept in its record for `--resume`.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -31,6 +32,10 @@ pub struct Settings {
     pub fit: Option<String>,
     pub seed: Option<u64>,
     pub registry: Option<String>,
+    /// As it was given. The record on disk is no place for a password: a resumed run has it from the
+    /// environment.
+    #[serde(skip)]
+    registry_with_secrets: Option<String>,
     pub model: Option<String>,
     #[serde(default)]
     pub allow_class_change: bool,
@@ -59,6 +64,7 @@ impl Settings {
         let backbone = recipe.backbone.as_ref().or(config.train.backbone.as_ref());
         let weights = recipe.weights.as_ref().or(config.train.weights.as_ref());
         let registry_url = registry.registry.as_ref().or(config.registry.url.as_ref());
+        let registry_url = registry_url.map(absolute).transpose()?;
         Ok(Self {
             data: data.map(absolute).transpose()?,
             backbone: match choice {
@@ -74,7 +80,8 @@ impl Settings {
             group_column: recipe.group.group_column.clone(),
             fit: recipe.fit.clone(),
             seed: recipe.seed.or(config.train.seed),
-            registry: registry_url.map(absolute).transpose()?,
+            registry: registry_url.as_deref().map(without_secrets),
+            registry_with_secrets: registry_url,
             model: Some(
                 registry
                     .model
@@ -100,7 +107,11 @@ impl Settings {
 
     pub fn registry(&self) -> RegistryArgs {
         RegistryArgs {
-            registry: self.registry.clone(),
+            registry: self
+                .registry_with_secrets
+                .as_ref()
+                .or(self.registry.as_ref())
+                .cloned(),
             model: self.model.clone(),
         }
     }
@@ -177,7 +188,7 @@ pub fn carry_out(
     let dataset = data::open(&location, &recipe_args.group)?;
     let mut story = Story::nested();
     let choices = choose(&recipe_args, &dataset, config, home, &mut story)?;
-    let tracker = FolderTracker::new(home.tracking());
+    let tracker = registry::tracker(&chosen, home)?;
     let request = PipelineRequest {
         train: TrainRequest {
             dataset: &dataset,
@@ -197,12 +208,13 @@ pub fn carry_out(
         },
         registry: &*chosen.registry,
         registry_url: &chosen.url,
-        tracker: &tracker,
+        tracker: &*tracker,
         // A server that a team shares is no place for demonstrations.
         demonstrations_may_be_promoted: !chosen.url.starts_with("mlflow+http"),
         gate: settings.gate.as_ref().unwrap_or(&config.gate),
         allow_class_change: settings.allow_class_change,
         who: &registry::who(),
+        environment_tags: surroundings::tags(),
         folders: Folders {
             state: home.pipeline(),
             runs: home.runs(),

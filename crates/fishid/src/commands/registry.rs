@@ -1,9 +1,12 @@
 //! `fishid registry …`
 
+mod history;
 mod proof;
+mod prune;
 
 use fishid_registry::{
-    Action, Event, ModelRegistry, Note, PRODUCTION, PublishNote, RegistryError, Version, VersionRef,
+    FolderTracker, MlflowError, MlflowSettings, ModelRegistry, Note, PRODUCTION, PublishNote,
+    RegistryError, Tracker, Version, VersionRef, open_tracker, open_with,
 };
 use serde_json::json;
 
@@ -27,7 +30,7 @@ pub fn choose(args: &RegistryArgs, config: &Config, home: &Home) -> anyhow::Resu
         .clone()
         .or_else(|| config.registry.url.clone())
         .unwrap_or_else(|| home.registry_url());
-    let registry = fishid_registry::open(&url).blame_input()?;
+    let registry = open_with(&url, &mlflow_settings()).blame_input()?;
     let model = args
         .model
         .clone()
@@ -37,6 +40,17 @@ pub fn choose(args: &RegistryArgs, config: &Config, home: &Home) -> anyhow::Resu
         model,
         url,
     })
+}
+
+/// Where runs are tracked: on the server that is the registry, else in a folder.
+pub fn tracker(chosen: &Chosen, home: &Home) -> anyhow::Result<Box<dyn Tracker>> {
+    let tracker = open_tracker(&chosen.url, &mlflow_settings()).blame_input()?;
+    Ok(tracker.unwrap_or_else(|| Box::new(FolderTracker::new(home.tracking()))))
+}
+
+/// Who asks a server, by the variables that `MLflow`'s own clients read.
+fn mlflow_settings() -> MlflowSettings {
+    MlflowSettings::from_environment(|name| std::env::var(name).ok())
 }
 
 /// Who acts, for the history: the user of this machine.
@@ -99,14 +113,10 @@ pub fn run(command: RegistryCommand, config: &Config, home: &Home) -> anyhow::Re
                 registry, model, ..
             } = choose(&args.registry, config, home)?;
             let events = registry.history(&model).map_err(blame)?;
-            if args.json {
-                print_json(&events)?;
-            } else {
-                events
-                    .iter()
-                    .try_for_each(|event| print_line(&event_line(event)))?;
-            }
+            let versions = registry.versions(&model).map_err(blame)?;
+            history::print(&events, &versions, args.json)?;
         }
+        RegistryCommand::Prune(args) => prune::run(&args, config, home)?,
     }
     Ok(Status::Done)
 }
@@ -193,6 +203,10 @@ pub fn blame(error: RegistryError) -> anyhow::Error {
         | RegistryError::DamagedAlias { .. }
         | RegistryError::DamagedHistory { .. }
         | RegistryError::ChangedMeanwhile { .. } => error.into(),
+        // A version that fishid did not make is the caller's choice, everything else the server's matter.
+        RegistryError::Mlflow(ref server) if !matches!(server, MlflowError::Foreign { .. }) => {
+            error.into()
+        }
         other => InputError(other.to_string()).into(),
     }
 }
@@ -223,28 +237,5 @@ fn line(version: &Version) -> String {
             .unwrap_or(&version.model_digest),
         version.who,
         version.why
-    )
-}
-
-fn event_line(event: &Event) -> String {
-    let what = match (event.action, &event.alias, &event.from) {
-        (Action::Published, _, _) => format!("published {}", event.to),
-        (action, alias, from) => format!(
-            "{} {}: {} → {}",
-            if action == Action::RolledBack {
-                "rolled back"
-            } else {
-                "promoted"
-            },
-            alias.as_deref().unwrap_or_default(),
-            from.as_deref().unwrap_or("nothing"),
-            event.to
-        ),
-    };
-    format!(
-        "{}  {what}  {}: {}",
-        event.time.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        event.who,
-        event.why
     )
 }

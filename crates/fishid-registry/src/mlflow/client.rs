@@ -1,0 +1,481 @@
+//! Calls to an `MLflow` server: one request, what its answer means, and whether it is tried again. Knows no
+//! model and no run; file transfers are in `transfer`.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode, Url, redirect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::address::Address;
+use super::error::MlflowError;
+use super::retry::{Again, Failure, asked_wait};
+use super::runtime::wait;
+use super::settings::{Credentials, MlflowSettings, Timing};
+use crate::error::RegistryError;
+
+/// uvicorn closes idle connections after 5 s; one it is just closing would make a call fail that may not
+/// be repeated.
+const IDLE_CONNECTION: Duration = Duration::from_secs(2);
+
+/// A connection to one server. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    http: reqwest::Client,
+    base: Url,
+    credentials: Credentials,
+    pub timing: Timing,
+    /// The address for messages.
+    server: String,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub method: Method,
+    pub url: Url,
+    /// Its name in messages, such as `POST runs/create`.
+    pub call: String,
+    pub body: Option<Value>,
+    /// Doing it twice is doing it once.
+    pub idempotent: bool,
+}
+
+impl Client {
+    /// Reads certificates and makes no connection.
+    pub fn new(address: Address, settings: &MlflowSettings) -> Result<Self, RegistryError> {
+        let server = address.base.as_str().trim_end_matches('/').to_owned();
+        let failed = |reason: String| MlflowError::Client {
+            server: server.clone(),
+            reason,
+        };
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("fishid/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(settings.timing.connect_timeout)
+            .pool_idle_timeout(IDLE_CONNECTION)
+            // A redirect would take credentials elsewhere or turn a POST into a GET.
+            .redirect(redirect::Policy::none());
+        if address.base.scheme() == "http" {
+            // No certificate is looked at, and a machine without any is no reason to fail.
+            builder = builder.tls_certs_only([]);
+        } else if settings.insecure_tls {
+            tracing::warn!(
+                server,
+                "MLFLOW_TRACKING_INSECURE_TLS: the server's certificate is not checked"
+            );
+            builder = builder.tls_danger_accept_invalid_certs(true);
+        } else if let Some(file) = &settings.certificate_file {
+            let pem = fs::read(file).map_err(RegistryError::io("cannot read", file))?;
+            let certificates = Certificate::from_pem_bundle(&pem)
+                .map_err(|error| failed(format!("{}: {}", file.display(), causes(&error))))?;
+            builder = builder.tls_certs_only(certificates);
+        }
+        let http = builder.build().map_err(|error| failed(causes(&error)))?;
+        let credentials = match address.user {
+            Some((name, password)) => Credentials::Basic(name, password),
+            None => settings.credentials.clone(),
+        };
+        Ok(Self(Arc::new(Inner {
+            http,
+            base: address.base,
+            credentials,
+            timing: settings.timing,
+            server,
+        })))
+    }
+
+    pub fn server(&self) -> &str {
+        &self.0.server
+    }
+
+    pub fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
+    /// Looks something up.
+    pub fn get<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, MlflowError> {
+        let mut request = self.request(Method::GET, call, true);
+        if !query.is_empty() {
+            request.url.query_pairs_mut().extend_pairs(query);
+        }
+        self.answer(request)
+    }
+
+    /// Does what may be done twice.
+    pub fn post<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        body: &impl Serialize,
+    ) -> Result<T, MlflowError> {
+        self.send(Method::POST, call, body, true)
+    }
+
+    /// Does what must not be done twice.
+    pub fn post_once<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        body: &impl Serialize,
+    ) -> Result<T, MlflowError> {
+        self.send(Method::POST, call, body, false)
+    }
+
+    /// Deletes something; its name stands in the body, as `MLflow` wants it.
+    pub fn delete(&self, call: &str, body: &impl Serialize) -> Result<(), MlflowError> {
+        self.send::<Value>(Method::DELETE, call, body, true)
+            .map(drop)
+    }
+
+    fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        call: &str,
+        body: &impl Serialize,
+        idempotent: bool,
+    ) -> Result<T, MlflowError> {
+        let mut request = self.request(method, call, idempotent);
+        let body = serde_json::to_value(body).map_err(|error| MlflowError::Client {
+            server: self.server().to_owned(),
+            reason: error.to_string(),
+        })?;
+        request.body = Some(body);
+        self.answer(request)
+    }
+
+    fn request(&self, method: Method, call: &str, idempotent: bool) -> Request {
+        Request {
+            url: self.0.url(&["api", "2.0", "mlflow"], call),
+            call: format!("{method} {call}"),
+            method,
+            body: None,
+            idempotent,
+        }
+    }
+
+    fn answer<T: DeserializeOwned>(&self, request: Request) -> Result<T, MlflowError> {
+        let bytes = self.bytes(request.clone())?;
+        serde_json::from_slice(&bytes).map_err(|error| self.0.unreadable(&request, &bytes, &error))
+    }
+
+    /// The body of an answer, tried again where that may help.
+    pub fn bytes(&self, request: Request) -> Result<Vec<u8>, MlflowError> {
+        let inner = Arc::clone(&self.0);
+        let name = request.call.clone();
+        self.wait(&name, async move {
+            let mut n = 1;
+            loop {
+                match inner.exchange(&request).await {
+                    Ok(bytes) => return Ok(bytes),
+                    Err(failure) => {
+                        inner
+                            .pause(&request.call, request.idempotent, failure, n)
+                            .await?
+                    }
+                }
+                n += 1;
+            }
+        })
+    }
+
+    /// Blocks for a future that runs on this crate's own threads.
+    pub fn wait<T: Send + 'static>(
+        &self,
+        call: &str,
+        future: impl Future<Output = Result<T, MlflowError>> + Send + 'static,
+    ) -> Result<T, MlflowError> {
+        wait(future).unwrap_or_else(|reason| {
+            Err(MlflowError::Client {
+                server: self.server().to_owned(),
+                reason: format!("{call}: {reason}"),
+            })
+        })
+    }
+}
+
+impl Inner {
+    /// The server's address with a prefix and a path behind it, each part percent-encoded.
+    pub fn url(&self, prefix: &[&str], path: &str) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments
+                .pop_if_empty()
+                .extend(prefix)
+                .extend(path.split('/'));
+        }
+        url
+    }
+
+    /// Waits before try `n + 1`, or gives the failure back where there is none.
+    pub async fn pause(
+        &self,
+        call: &str,
+        idempotent: bool,
+        failure: Failure,
+        n: u32,
+    ) -> Result<(), MlflowError> {
+        if n >= self.timing.attempts || !failure.is_worth_repeating(idempotent) {
+            return Err(failure.error);
+        }
+        let wait = failure.backoff(&self.timing, n);
+        tracing::debug!(call, attempt = n, ?wait, error = %failure.error, "trying again");
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    async fn exchange(&self, request: &Request) -> Result<Vec<u8>, Failure> {
+        let mut builder = self.builder(request);
+        if let Some(body) = &request.body {
+            builder = builder
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.to_string());
+        }
+        let waited = self.timing.read_timeout;
+        let whole = async {
+            let response = self.head(request, builder).await?;
+            let bytes = response.bytes().await;
+            Ok(bytes
+                .map_err(|error| self.transport(request, &error))?
+                .to_vec())
+        };
+        match tokio::time::timeout(waited, whole).await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.timed_out(request, waited)),
+        }
+    }
+
+    /// A request with who asks, ready for a body.
+    pub fn builder(&self, request: &Request) -> RequestBuilder {
+        let builder = self
+            .http
+            .request(request.method.clone(), request.url.clone());
+        match &self.credentials {
+            Credentials::None => builder,
+            Credentials::Token(token) => builder.bearer_auth(token.reveal()),
+            Credentials::Basic(name, password) => builder.basic_auth(name, Some(password.reveal())),
+        }
+    }
+
+    /// Sends it; an answer other than success is a failure.
+    pub async fn head(
+        &self,
+        request: &Request,
+        builder: RequestBuilder,
+    ) -> Result<Response, Failure> {
+        let sent = builder.send().await;
+        let response = sent.map_err(|error| self.transport(request, &error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(self.refusal(request, response).await)
+    }
+
+    pub fn timed_out(&self, request: &Request, waited: Duration) -> Failure {
+        Failure {
+            error: MlflowError::TimedOut {
+                server: self.server.clone(),
+                call: request.call.clone(),
+                waited,
+            },
+            again: Again::Uncertain(None),
+        }
+    }
+
+    /// What a broken connection means.
+    pub fn transport(&self, request: &Request, error: &reqwest::Error) -> Failure {
+        let (server, call) = (self.server.clone(), request.call.clone());
+        let reason = causes(error);
+        let lower = reason.to_lowercase();
+        if error.is_connect() {
+            let is_tls = ["certificate", "tls", "handshake", "corrupt message"]
+                .iter()
+                .any(|word| lower.contains(word));
+            return if is_tls {
+                Failure {
+                    error: MlflowError::Tls {
+                        server,
+                        call,
+                        reason,
+                    },
+                    again: Again::Never,
+                }
+            } else {
+                Failure {
+                    error: MlflowError::Unreachable {
+                        server,
+                        call,
+                        reason,
+                    },
+                    again: Again::Unsent,
+                }
+            };
+        }
+        Failure {
+            error: MlflowError::Cut {
+                server,
+                call,
+                reason,
+            },
+            again: Again::Uncertain(None),
+        }
+    }
+
+    /// What an answer other than success means. Decided by status and `error_code`, never by the
+    /// message, but for the host check, which has no code.
+    async fn refusal(&self, request: &Request, response: Response) -> Failure {
+        let status = response.status();
+        let asked = asked_wait(response.headers());
+        let location = response.headers().get(LOCATION);
+        let location = location
+            .and_then(|to| to.to_str().ok())
+            .map(super::without_secrets);
+        let body = response.bytes().await.unwrap_or_default();
+        let code = serde_json::from_slice::<Value>(&body)
+            .ok()
+            .and_then(|body| Some(body.get("error_code")?.as_str()?.to_owned()));
+        let (server, call) = (self.server.clone(), request.call.clone());
+        let never = |error| Failure {
+            error,
+            again: Again::Never,
+        };
+        match (status, code) {
+            (StatusCode::UNAUTHORIZED, _) => never(self.unauthorized(call)),
+            (StatusCode::FORBIDDEN, None)
+                if String::from_utf8_lossy(&body).contains("Invalid Host header") =>
+            {
+                let host = host(&self.base);
+                never(MlflowError::HostRefused { server, call, host })
+            }
+            (StatusCode::FORBIDDEN, _) => never(MlflowError::Forbidden {
+                server,
+                call,
+                who: self.who(),
+            }),
+            (status, code)
+                if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
+                    || status == StatusCode::TOO_MANY_REQUESTS =>
+            {
+                Failure {
+                    error: MlflowError::Failing {
+                        server,
+                        call,
+                        code: code.unwrap_or_else(|| reason_of(status)),
+                        status: status.as_u16(),
+                    },
+                    again: Again::Uncertain(asked),
+                }
+            }
+            (status, Some(code)) => never(MlflowError::Refused {
+                server,
+                call,
+                code,
+                status: status.as_u16(),
+            }),
+            (StatusCode::PAYLOAD_TOO_LARGE, None) => never(MlflowError::Refused {
+                server,
+                call,
+                code: "a proxy in front of it takes no file of this size; raise its limit (nginx: client_max_body_size)".to_owned(),
+                status: status.as_u16(),
+            }),
+            (status, None) => never(MlflowError::NotMlflow {
+                server,
+                call,
+                status: status.as_u16(),
+                what: location.map_or_else(|| kind_of(&body), |to| format!("a redirect to {to}")),
+            }),
+        }
+    }
+
+    fn unauthorized(&self, call: String) -> MlflowError {
+        let set =
+            "Set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD";
+        MlflowError::Unauthorized {
+            server: self.server.clone(),
+            call,
+            who: self.who(),
+            remedy: match self.credentials {
+                Credentials::None => set,
+                Credentials::Token(_) => "Is MLFLOW_TRACKING_TOKEN right, and still valid?",
+                Credentials::Basic(..) => {
+                    "Are MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or the name and password in the address, right?"
+                }
+            },
+        }
+    }
+
+    fn who(&self) -> &'static str {
+        match self.credentials {
+            Credentials::None => "a caller without a name",
+            Credentials::Token(_) => "the given token",
+            Credentials::Basic(..) => "the given name and password",
+        }
+    }
+
+    fn unreadable(&self, request: &Request, body: &[u8], error: &serde_json::Error) -> MlflowError {
+        let (server, call) = (self.server.clone(), request.call.clone());
+        if body.trim_ascii_start().starts_with(b"{") {
+            let reason = error.to_string();
+            return MlflowError::BrokenAnswer {
+                server,
+                call,
+                reason,
+            };
+        }
+        MlflowError::NotMlflow {
+            server,
+            call,
+            status: 200,
+            what: kind_of(body),
+        }
+    }
+}
+
+fn kind_of(body: &[u8]) -> String {
+    let body = body.trim_ascii_start();
+    if body.is_empty() {
+        "an empty body".to_owned()
+    } else if body.starts_with(b"<") {
+        "a page of HTML".to_owned()
+    } else {
+        "text that is no answer of MLflow".to_owned()
+    }
+}
+
+fn reason_of(status: StatusCode) -> String {
+    status
+        .canonical_reason()
+        .unwrap_or("unknown status")
+        .to_owned()
+}
+
+/// Host and port as the `Host` header has them.
+fn host(url: &Url) -> String {
+    let name = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
+}
+
+/// The causes of an HTTP client's error, innermost last, without the address it was sent to.
+pub(crate) fn causes(error: &reqwest::Error) -> String {
+    let mut texts = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        texts.push(inner.to_string());
+        cause = inner.source();
+    }
+    texts.dedup();
+    if texts.is_empty() {
+        "the connection failed".to_owned()
+    } else {
+        texts.join(": ")
+    }
+}
