@@ -9,9 +9,11 @@ export FISHID_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fishid
 export CARGO_TARGET_DIR ?= $(FISHID_CACHE)/target
 export FISHID_HOME ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/fishid
 
-# Own photographs, own backbone, and where to listen: make run DATA=photos BACKBONE=net.onnx LISTEN=0.0.0.0:8080
+# Own photographs, backbone, weights, and where to listen:
+# make run DATA=photos BACKBONE=tf-efficientnet-b4 WEIGHTS=model.safetensors LISTEN=0.0.0.0:8080
 DATA ?=
 BACKBONE ?=
+WEIGHTS ?=
 LISTEN ?= 127.0.0.1:8080
 
 # Ports of `make up`; without them the last ones used, at first 8080, 5000, 7070, 5433.
@@ -39,7 +41,7 @@ build: setup ## the release binary
 
 run: build ## set up, train if no model is in production, serve on $(LISTEN)
 	@exec "$$CARGO_TARGET_DIR/release/fishid" up --listen "$(LISTEN)" \
-		$(if $(DATA),--data "$(DATA)") $(if $(BACKBONE),--backbone "$(BACKBONE)")
+		$(if $(DATA),--data "$(DATA)") $(if $(BACKBONE),--backbone "$(BACKBONE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
 up: build setup-stack ## PostgreSQL, S3, MLflow and a server on this machine, without containers
 	@FISHID_STACK_PYTHON=$$(scripts/setup.sh python stack/requirements.txt)/bin/python scripts/stack.py up \

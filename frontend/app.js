@@ -77,7 +77,7 @@ function demonstrationText(reason) {
   const { origin, weights } = state.model.lineage ?? {};
   const causes = [
     origin === "synthetic" && text("demonstrationDrawn"),
-    weights?.startsWith("random") && text("demonstrationRandom"),
+    /^random:\d+$/.test(weights ?? "") && text("demonstrationRandom"),
     text("demonstrationMeans"),
   ];
   return causes.filter(Boolean).join(" ");

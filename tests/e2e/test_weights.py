@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from weights_files import Hub, names_and_shapes, safetensors
@@ -41,6 +42,7 @@ def test_a_safetensors_file_becomes_a_backbone_with_its_description(fishid, weig
     fishid.ok(*arguments, "--set", "ap_in1k")
     beside = json.loads(backbone.with_suffix(".json").read_text())
     assert beside["input"]["mean"] == [0.5, 0.5, 0.5]
+    assert beside["weights"] == "model.safetensors", "nothing proves that it is the published set"
 
 
 def test_weights_that_do_not_fit_are_told_by_name(fishid, weights, tmp_path):
@@ -63,6 +65,17 @@ def test_weights_that_do_not_fit_are_told_by_name(fishid, weights, tmp_path):
     (tmp_path / "model.pth").write_bytes(b"PK\x03\x04 pickled")
     assert "saved as safetensors" in refused(tmp_path / "model.pth", "tf-efficientnet-b0")
     assert "ends in .onnx" in refused(weights, "tf-efficientnet-b0", tmp_path / "backbone.pt")
+    (tmp_path / "settings.json").write_text("{}")
+    assert "settings.json is there already" in refused(
+        weights, "tf-efficientnet-b0", tmp_path / "settings.onnx"
+    )
+    plain = tmp_path / "plain.safetensors"
+    plain.write_bytes(safetensors(names_and_shapes("efficientnet-b0.timm")))
+    outcome = fishid(
+        "weights", "import", plain, "--arch", "efficientnet-b0", "--out", out, "--set", "ra_in1k"
+    )
+    assert outcome.status == 2
+    assert "is not the published set `ra_in1k`" in outcome.err
 
 
 def test_weights_are_downloaded_once_and_then_used_offline(fishid, hub, small_fish, tmp_path):
@@ -120,6 +133,49 @@ def test_offline_random_weights_are_taken_with_a_loud_warning(fishid, small_fish
     assert manifest["backbone"]["weights"] == "random:0"
     assert "random weights" in manifest["demonstration"]
     assert "random" in (out / "report.html").read_text()
+
+
+def test_a_hub_that_gives_nothing_is_no_reason_to_stop_a_demonstration(fishid, hub, small_fish, tmp_path):
+    fishid.backbone = None
+    arguments = ["train", "--data", small_fish, "--backbone", "tf-efficientnet-b0", "--out"]
+    hub.status = 403
+    refused = fishid.ok(*arguments, tmp_path / "refused", env=online(hub))
+    hub.stop()
+    dead = fishid.ok(*arguments, tmp_path / "dead", env=online(hub))
+    for outcome in (refused, dead):
+        assert "NO PRETRAINED WEIGHTS" in outcome.err
+    manifest = json.loads((tmp_path / "dead" / "fishid.json").read_text())
+    assert manifest["backbone"]["weights"] == "random:0"
+
+
+def test_a_damaged_download_is_never_passed_over(fishid, hub, small_fish, tmp_path):
+    fetched = fishid.ok("weights", "fetch", "tf-efficientnet-b0", "--json", env=online(hub)).json()
+    content = bytearray(Path(fetched["path"]).read_bytes())
+    content[-1] ^= 1
+    Path(fetched["path"]).write_bytes(content)
+    fishid.backbone = None
+    arguments = ["train", "--data", small_fish, "--backbone", "tf-efficientnet-b0", "--out", tmp_path / "bundle"]
+    outcome = fishid(*arguments)
+    assert outcome.status == 1
+    assert fetched["path"] in outcome.err
+    assert "is not what was downloaded" in outcome.err
+    fishid.ok("weights", "fetch", "tf-efficientnet-b0", env=online(hub))
+    fishid.ok(*arguments)
+
+
+def test_up_tells_weights_apart_by_what_they_are(fishid, weights, serve, small_fish, tmp_path):
+    fishid.backbone = None
+    other = tmp_path / "other" / weights.name
+    other.parent.mkdir()
+    other.write_bytes(safetensors(names_and_shapes(TIMM), seed=9))
+    for file, version in ((weights, "1"), (weights, "1"), (other, "2")):
+        server = serve(
+            fishid, "up", "--data", small_fish, "--backbone", "tf-efficientnet-b0", "--weights", file
+        )
+        server.wait_ready(120)
+        server.stop()
+        listed = fishid.ok("registry", "list", "--json").json()
+        assert listed[0]["version"] == version, server.output()
 
 
 def test_weights_of_a_run_that_nobody_can_mean_are_refused_before_any_work(fishid, small_fish, tmp_path):

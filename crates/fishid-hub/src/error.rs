@@ -141,6 +141,10 @@ pub enum HubError {
         path: PathBuf,
         source: io::Error,
     },
+    #[error(
+        "{} is not what was downloaded: its SHA-256 is no longer {recorded}. Delete it, or fetch it again where there is a network", .path.display()
+    )]
+    Damaged { path: PathBuf, recorded: Sha256Hex },
     #[error("{} is no record of a download: {reason}. Delete it and the file beside it", .path.display())]
     BrokenRecord { path: PathBuf, reason: String },
 }
@@ -152,6 +156,36 @@ impl HubError {
             Self::Unreachable { .. } | Self::OutOfTime { .. } | Self::Stalled { .. } => true,
             Self::GaveUp { last, .. } => last.is_offline(),
             _ => false,
+        }
+    }
+
+    /// Whether the file can simply not be had here and now: no network, no hub, a hub that refuses or does not know it.
+    /// Bytes or names that contradict what is known of the file are something else, and so is a disk that fails.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Client { .. }
+            | Self::Unreachable { .. }
+            | Self::Stalled { .. }
+            | Self::Cut { .. }
+            | Self::OutOfTime { .. }
+            | Self::NotFound { .. }
+            | Self::Denied { .. }
+            | Self::TooManyRequests { .. }
+            | Self::Status { .. }
+            | Self::Redirect { .. }
+            | Self::Undeclared { .. } => true,
+            Self::GaveUp { last, .. } => last.is_unavailable(),
+            Self::InvalidFile { .. }
+            | Self::InvalidAddress { .. }
+            | Self::OtherCommit { .. }
+            | Self::OtherDigestDeclared { .. }
+            | Self::WrongDigest { .. }
+            | Self::Changed { .. }
+            | Self::WrongSize { .. }
+            | Self::DiskFull { .. }
+            | Self::Cache { .. }
+            | Self::Damaged { .. }
+            | Self::BrokenRecord { .. } => false,
         }
     }
 

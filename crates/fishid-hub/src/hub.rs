@@ -63,6 +63,21 @@ impl Hub {
         verified(file, &Entry::new(&self.settings.cache_dir, file))
     }
 
+    /// An error when the cache holds the file with other bytes than were downloaded: whoever does without the hub
+    /// must not take that for an empty cache.
+    pub fn refuse_damaged(&self, file: &HubFile) -> Result<(), HubError> {
+        let entry = Entry::new(&self.settings.cache_dir, file);
+        match entry.record()? {
+            Some(record) if entry.path().exists() && verified(file, &entry)?.is_none() => {
+                Err(HubError::Damaged {
+                    path: entry.path().to_owned(),
+                    recorded: record.sha256,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The file from the cache, else from the hub.
     ///
     /// Tries again what may pass, within `limit` where there is one; whatever came before the limit
@@ -77,15 +92,25 @@ impl Hub {
             return Ok(cached);
         }
         let entry = Entry::new(&self.settings.cache_dir, file);
-        within(file, limit, async {
+        let fetched = within(file, limit, async {
             let _lock = entry.lock().await?;
             if let Some(cached) = verified(file, &entry)? {
                 return Ok(cached);
             }
+            if entry.path().exists() {
+                tracing::warn!(path = %entry.path().display(), "the cached file is damaged, fetching it again");
+            }
             let download = self.download(file, &entry, progress)?;
             let record = download.run().await?;
             Ok(describe(file, &entry, record))
-        })
+        });
+        match fetched {
+            Err(error) if error.is_unavailable() => {
+                self.refuse_damaged(file)?;
+                Err(error)
+            }
+            fetched => fetched,
+        }
     }
 
     /// What the hub declares of the file now, refused where it differs from what is asked for or
@@ -129,10 +154,7 @@ fn verified(file: &HubFile, entry: &Entry) -> Result<Option<CachedFile>, HubErro
     record.agrees_with_request(file, &entry.record_path())?;
     match entry.digest_if_long(record.size)? {
         Some(found) if found == record.sha256 => Ok(Some(describe(file, entry, record))),
-        _ => {
-            tracing::warn!(path = %entry.path().display(), "the cached file is missing or damaged");
-            Ok(None)
-        }
+        _ => Ok(None),
     }
 }
 

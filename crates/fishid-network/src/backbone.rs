@@ -112,6 +112,12 @@ impl BackboneFile {
         })
     }
 
+    /// Whether the weights were drawn from a seed; a person's file whose name begins like that was not.
+    pub fn has_random_weights(&self) -> bool {
+        let seed = self.weights.strip_prefix("random:");
+        seed.is_some_and(|seed| seed.parse::<u64>().is_ok())
+    }
+
     /// The network's graph.
     pub fn graph(&self) -> &GraphProto {
         // `from_parts` is the only constructor and refuses a model without a graph; the fallback keeps this total.

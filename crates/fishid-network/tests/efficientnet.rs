@@ -295,8 +295,8 @@ fn half_precision_files_are_read_as_the_numbers_they_hold() {
 }
 
 #[test]
-fn every_network_of_the_table_becomes_a_graph_that_the_engine_takes() {
-    // The two largest take seconds to draw and say nothing that B5 does not.
+fn both_flavours_of_b0_to_b2_become_graphs_that_the_engine_takes() {
+    // Larger ones take many seconds to draw; their depths and widths are checked by their parameter counts.
     for architecture in Architecture::all().filter(|a| a.size <= Size::B2) {
         let mut checkpoint = random_checkpoint(architecture, 3);
         checkpoint.card.side = 48;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use fishid_bundle::Class;
 use fishid_prediction::Predictor;
-use fishid_serving::Identity;
+use fishid_serving::{Freshness, Identity};
+use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -36,6 +37,33 @@ pub struct ModelDescription {
     pub engine: EngineDescription,
     /// What it can give beside probabilities, such as `embedding` and `activation`.
     pub extras: Vec<String>,
+}
+
+/// Reply of `GET /model`: the model, and whether the registry still names it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ModelState {
+    /// The model that answers now.
+    #[serde(flatten)]
+    pub model: ModelDescription,
+    /// The registry could not be asked at the last look: it may name another model by now.
+    pub stale: bool,
+    /// When the registry last answered; null when it never did since the start, or a single bundle is served.
+    #[schema(example = "2026-11-25T09:36:27Z")]
+    pub registry_answered_at: Option<String>,
+}
+
+impl ModelState {
+    pub(crate) fn new(model: ModelDescription, freshness: Freshness) -> Self {
+        let text = |time| {
+            let time = Timestamp::try_from(time).ok()?;
+            Some(time.round(Unit::Second).unwrap_or(time).to_string())
+        };
+        Self {
+            model,
+            stale: freshness.may_be_stale,
+            registry_answered_at: freshness.asked_at.and_then(text),
+        }
+    }
 }
 
 /// A class and its names.

@@ -22,7 +22,7 @@ mod signals;
 mod upload;
 
 pub use config::ServerConfig;
-pub use description::{Lineage, ModelDescription};
+pub use description::{Lineage, ModelDescription, ModelState};
 pub use error::ServerError;
 pub use fishid_serving::metrics::Registry;
 pub use model::{Answer, FishModel};

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::description::ModelDescription;
+use crate::description::{ModelDescription, ModelState};
 use crate::metrics::{OPENMETRICS_TEXT, PROMETHEUS_TEXT, openmetrics_text, prometheus_text};
 use crate::problem::{Kind, Problem, ProblemDocument};
 use crate::upload::{PhotoForm, Upload};
@@ -154,14 +154,18 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<impl IntoResponse, P
     tag = "state",
     path = "/model",
     responses(
-        (status = 200, description = "Classes, evaluation, lineage, engine", body = ModelDescription),
+        (status = 200, description = "Classes, evaluation, lineage, engine; whether it may be stale", body = ModelState),
         (status = 503, description = "No model yet", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn model(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     let loaded = app.service.current().ok_or_else(Problem::no_model)?;
     let description: Arc<ModelDescription> = Arc::clone(loaded.model.description());
-    Ok(fresh(Json(ModelDescription::clone(&description))))
+    let state = ModelState::new(
+        ModelDescription::clone(&description),
+        app.service.freshness(),
+    );
+    Ok(fresh(Json(state)))
 }
 
 /// Metrics in Prometheus' text format, or `OpenMetrics` where the client accepts it.

@@ -27,6 +27,9 @@ pub enum Polled {
     Swapped(Arc<Identity>),
     /// The source could not be asked.
     SourceFailed,
+    /// The source could not be asked and nothing answered yet: the model that was installed last, in an earlier
+    /// life, answers now.
+    FellBack(Arc<Identity>),
     /// The model could not be loaded, or failed its warm-up.
     Refused(VersionTag),
     /// The source names a version that failed lately; it is tried again later.
@@ -46,6 +49,7 @@ pub struct Follower<S: ModelSource> {
     installed: Option<VersionTag>,
     failure: Option<Failure>,
     source_is_down: bool,
+    fallback_was_tried: bool,
 }
 
 impl<S: ModelSource> Follower<S> {
@@ -57,6 +61,7 @@ impl<S: ModelSource> Follower<S> {
             installed: None,
             failure: None,
             source_is_down: false,
+            fallback_was_tried: false,
         }
     }
 
@@ -67,6 +72,7 @@ impl<S: ModelSource> Follower<S> {
         let current = contain(|| source.current()).unwrap_or_else(|message| Err(message.into()));
         let tag = match current {
             Ok(current) => {
+                self.service.source_answered();
                 if std::mem::take(&mut self.source_is_down) {
                     tracing::info!("the source of models answers again");
                 }
@@ -75,7 +81,12 @@ impl<S: ModelSource> Follower<S> {
                 };
                 tag
             }
-            Err(error) => return self.source_failed(&error),
+            Err(error) => {
+                self.source_failed(&error);
+                return self
+                    .fall_back()
+                    .map_or(Polled::SourceFailed, Polled::FellBack);
+            }
         };
         if self.installed.as_ref() == Some(&tag) {
             return Polled::Unchanged;
@@ -89,6 +100,7 @@ impl<S: ModelSource> Follower<S> {
         }
         match self.bring_in(&tag) {
             Ok(identity) => {
+                self.source.installed(&tag);
                 self.installed = Some(tag);
                 self.failure = None;
                 Polled::Swapped(identity)
@@ -108,10 +120,47 @@ impl<S: ModelSource> Follower<S> {
         Ok(self.service.install(model)?)
     }
 
-    fn source_failed(&mut self, error: &SourceError) -> Polled {
-        self.service
-            .metrics()
-            .count_reload(ReloadResult::SourceFailed);
+    /// Once, and only while nothing answers: whatever answers already is at least as new.
+    fn fall_back(&mut self) -> Option<Arc<Identity>> {
+        if self.installed.is_some() || std::mem::replace(&mut self.fallback_was_tried, true) {
+            return None;
+        }
+        let kept =
+            contain(|| self.source.fall_back()).unwrap_or_else(|message| Err(message.into()));
+        let outcome = match kept {
+            Ok(None) => return None,
+            Ok(Some((tag, model))) => self
+                .service
+                .install(model)
+                .map(|identity| (tag, identity))
+                .map_err(SourceError::from),
+            Err(error) => {
+                let metrics = self.service.metrics();
+                metrics.count_reload(ReloadResult::LoadFailed);
+                Err(error)
+            }
+        };
+        match outcome {
+            Ok((tag, identity)) => {
+                tracing::warn!(
+                    version = %tag,
+                    "answering with the model served last, which may be stale, until the source answers"
+                );
+                self.installed = Some(tag);
+                Some(identity)
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = %chain(error.as_ref()),
+                    "the model served last cannot be used, nothing answers until the source does"
+                );
+                None
+            }
+        }
+    }
+
+    fn source_failed(&mut self, error: &SourceError) {
+        self.service.source_failed();
         // Once per outage: a registry that is away for an hour must not fill the log.
         if !std::mem::replace(&mut self.source_is_down, true) {
             let serving = self.installed.as_ref().map(ToString::to_string);
@@ -121,7 +170,6 @@ impl<S: ModelSource> Follower<S> {
                 "the source of models does not answer, the model stays"
             );
         }
-        Polled::SourceFailed
     }
 
     fn refused(&mut self, tag: VersionTag, error: &SourceError, now: Instant) -> Polled {

@@ -25,6 +25,8 @@ pub const MODEL_INFO: &str = "fishid_model_info";
 pub const MODEL_EVALUATION: &str = "fishid_model_evaluation";
 /// Counter `_total{result}`: attempts to bring in another model.
 pub const MODEL_RELOADS: &str = "fishid_model_reloads";
+/// Gauge: 1 while the source of models cannot be asked, so that the model that answers may be outdated, else 0.
+pub const MODEL_STALE: &str = "fishid_model_stale";
 /// Gauge: resident memory of the process, bytes.
 pub const PROCESS_RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
 /// Counter `_total`: processor time of the process, user and system, seconds.

@@ -151,6 +151,7 @@ pub struct Metrics {
     model_info: Family<ModelLabels, Gauge>,
     model_evaluation: Family<EvaluationLabels, Gauge<f64, AtomicU64>>,
     model_reloads: Family<ResultLabel, Counter>,
+    pub(crate) model_stale: Gauge,
 }
 
 /// Makes the latency histograms of a family.
@@ -175,6 +176,7 @@ impl Metrics {
             model_info: Family::default(),
             model_evaluation: Family::default(),
             model_reloads: Family::default(),
+            model_stale: Gauge::default(),
         }
     }
 
@@ -239,6 +241,11 @@ impl Metrics {
             names::MODEL_RELOADS,
             "Attempts to bring in another model, by result",
             self.model_reloads.clone(),
+        );
+        registry.register(
+            names::MODEL_STALE,
+            "Whether the model may be outdated because its source cannot be asked",
+            self.model_stale.clone(),
         );
     }
 

@@ -88,4 +88,11 @@ pub trait ModelSource: Send + 'static {
     fn current(&self) -> Result<Option<VersionTag>, SourceError>;
     /// Loads that model. It is warmed up and installed by the follower.
     fn load(&self, tag: &VersionTag) -> Result<Self::Model, SourceError>;
+    /// Told that the model of this tag answers now: whatever [`Self::fall_back`] needs can be written down.
+    fn installed(&self, _tag: &VersionTag) {}
+    /// The model that was installed last, by this process or one before it, loaded without asking the source:
+    /// what to answer with when the source cannot be asked at the start. `None` where nothing was kept.
+    fn fall_back(&self) -> Result<Option<(VersionTag, Self::Model)>, SourceError> {
+        Ok(None)
+    }
 }

@@ -11,6 +11,7 @@ use crate::cache::{AnswerCache, Key, Stored, model_key};
 use crate::config::{ConfigError, ServingConfig};
 use crate::error::{InstallError, Phase, ServeError};
 use crate::flight::{Flight, Flights};
+use crate::freshness::{Freshness, SharedFreshness};
 use crate::load::WorkTime;
 use crate::metrics::{CacheResult, Metrics, Rejection, ReloadResult};
 use crate::model::{Identity, Model};
@@ -62,6 +63,7 @@ struct Inner<M: Model> {
     config: ServingConfig,
     metrics: Arc<Metrics>,
     current: RwLock<Option<Arc<Loaded<M>>>>,
+    freshness: SharedFreshness,
     cache: AnswerCache<M>,
     flights: Flights<Outcome<M>>,
     places: Arc<Semaphore>,
@@ -91,6 +93,7 @@ impl<M: Model> Service<M> {
             cache: AnswerCache::new(&config.cache),
             flights: Flights::new(),
             current: RwLock::new(None),
+            freshness: SharedFreshness::default(),
             draining: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             work_time,
@@ -266,6 +269,22 @@ impl<M: Model> Service<M> {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Whether the model that answers is known to be the one its source names.
+    pub fn freshness(&self) -> Freshness {
+        self.0.freshness.get()
+    }
+
+    pub(crate) fn source_answered(&self) {
+        self.0.freshness.source_answered();
+        self.0.metrics.model_stale.set(0);
+    }
+
+    pub(crate) fn source_failed(&self) {
+        self.0.freshness.source_failed();
+        self.0.metrics.model_stale.set(1);
+        self.0.metrics.count_reload(ReloadResult::SourceFailed);
     }
 
     /// Whether traffic should be sent here: a model has answered its warm-up, and the end is not near.

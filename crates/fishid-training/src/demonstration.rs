@@ -5,8 +5,7 @@ use fishid_network::BackboneFile;
 
 /// Why a model from these photographs and this backbone is no more than a demonstration; `None` for real ones.
 pub fn demonstration_reason(origin: Origin, backbone: &BackboneFile) -> Option<String> {
-    let has_random_weights = backbone.weights.starts_with("random");
-    match (origin, has_random_weights) {
+    match (origin, backbone.has_random_weights()) {
         (Origin::Synthetic, true) => Some(
             "Demonstration model: trained on drawn fish, not on photographs, and on a backbone with random weights. Its answers about real fish mean nothing.".to_owned(),
         ),

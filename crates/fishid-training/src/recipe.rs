@@ -186,7 +186,7 @@ impl Recipe {
     /// discriminant is the head.
     pub fn for_backbone(backbone: &BackboneFile) -> Self {
         let default = Self::default();
-        if backbone.weights.starts_with("random") {
+        if backbone.has_random_weights() {
             Self {
                 lda_shrinkage: Some(RANDOM_LDA_SHRINKAGE),
                 lda_share: 1.0,

@@ -2,6 +2,7 @@
 //! weights, or, where those cannot be had, a network with random ones and a loud warning.
 
 mod choice;
+mod proof;
 mod written;
 
 use std::path::Path;
@@ -11,11 +12,14 @@ use fishid_dataset::Dataset;
 use fishid_hub::HubError;
 use fishid_image::Fit;
 use fishid_network::BackboneFile;
-use fishid_network::efficientnet::{Architecture, Checkpoint, PretrainedSet, random_checkpoint};
+use fishid_network::efficientnet::{
+    Architecture, Checkpoint, Naming, PretrainedSet, random_checkpoint,
+};
 use fishid_taxonomy::Catalogue;
 use fishid_training::{DEFAULT_FIT, Progress, StatisticsPhotographs};
 
 pub use choice::{Choice, Weights};
+pub use proof::prove;
 
 use crate::commands::blame;
 use crate::config::Config;
@@ -26,8 +30,8 @@ use written::{find_random, keep_pretrained, keep_random};
 
 /// What random weights are drawn from unless a seed is named: one network, whatever the seed of a run.
 const RANDOM_SEED: u64 = 0;
-/// What is trained on where nothing was named and nothing can be downloaded: B4 would take ten times as long and
-/// know as little.
+/// What is trained on where nothing was named and nothing can be downloaded: B4 with random weights takes about five
+/// times as long, and a demonstration is to be there within three minutes.
 const OFFLINE_NETWORK: &str = "efficientnet-b0";
 
 /// What a backbone is made for.
@@ -60,13 +64,18 @@ pub fn open(
                 .with_context(|| format!("--weights {}", path.display()))
                 .blame_input()?;
             let mut checkpoint = import(architecture, &bytes, &path.display().to_string())?;
+            if let Some(assumed) = assumption(&checkpoint, &bytes) {
+                story.warn(&format!(
+                    "{assumed}; `fishid weights import --set` names a published set whose card says otherwise"
+                ));
+            }
             let name = path.file_name().unwrap_or_default();
             checkpoint.weights = name.to_string_lossy().into_owned();
             checkpoint
         }
         Weights::ImageNet(set) => {
             let set = published(architecture, set.as_deref())?;
-            let downloads = Downloads::new(circumstances.config, circumstances.home)?;
+            let downloads = Downloads::new(circumstances.config, circumstances.home);
             downloads.fetch(set, None, story)?
         }
         Weights::Auto => match automatic(architecture, circumstances, story)? {
@@ -107,6 +116,18 @@ fn import(architecture: Architecture, bytes: &[u8], name: &str) -> anyhow::Resul
         .blame_input()
 }
 
+/// What timm's file does not say of itself and was taken from the flavour, as one sentence; torchvision publishes one
+/// set per network, so its names say it.
+pub fn assumption(checkpoint: &Checkpoint, bytes: &[u8]) -> Option<String> {
+    let card = &checkpoint.card;
+    (Checkpoint::naming(bytes) == Some(Naming::Timm)).then(|| {
+        format!(
+            "assumed: photographs of {0} x {0} pixels, ImageNet's mean and deviation, epsilon {1}",
+            card.side, card.epsilon
+        )
+    })
+}
+
 /// The published set of that name, or the network's default.
 pub fn published(
     architecture: Architecture,
@@ -131,8 +152,8 @@ pub fn published(
     Err(InputError(message).into())
 }
 
-/// Cached weights, else downloaded ones within the time-out; the inner error says why there are none. Trouble that
-/// is not a missing network (a wrong digest, a full disk) stops the run: silence about it would hide an attack.
+/// Cached weights, else downloaded ones within the time-out; the inner error says why there are none. Bytes that are
+/// not the published ones and a disk that fails stop the run: silence about them would hide an attack or a loss.
 fn automatic(
     architecture: Architecture,
     circumstances: &Circumstances<'_>,
@@ -143,21 +164,21 @@ fn automatic(
             "none of {architecture} are published as safetensors"
         )));
     };
-    let downloads = Downloads::new(circumstances.config, circumstances.home)?;
+    let downloads = Downloads::new(circumstances.config, circumstances.home);
     let limit = downloads.auto_timeout();
     match downloads.fetch(set, Some(limit), story) {
         Ok(checkpoint) => Ok(Ok(checkpoint)),
-        Err(error) if is_offline(&error) => Ok(Err(format!("{error:#}"))),
+        Err(error) if is_unavailable(&error) => Ok(Err(format!("{error:#}"))),
         Err(error) => Err(error.context(
-            "the weights could not be had; `--weights random:0` does without for a demonstration",
+            "the weights could not be had; `--backbone efficientnet-b0 --weights random:0` does without for a demonstration",
         )),
     }
 }
 
-fn is_offline(error: &anyhow::Error) -> bool {
+fn is_unavailable(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<HubError>()
-        .is_some_and(HubError::is_offline)
+        .is_some_and(HubError::is_unavailable)
         || error.is::<Offline>()
 }
 

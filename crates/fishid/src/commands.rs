@@ -6,7 +6,7 @@ mod health;
 mod pipeline;
 mod predict;
 mod recipe;
-mod registry;
+pub mod registry;
 mod serve;
 mod train;
 mod up;

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod exit;
 mod home;
+mod last_served;
 mod photographs;
 mod progress;
 mod registry_source;

@@ -30,7 +30,7 @@ pub struct Downloads {
 
 impl Downloads {
     /// Reads settings and the hub's customary variables. Makes no connection.
-    pub fn new(config: &Config, home: &Home) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, home: &Home) -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let mut settings = HubSettings::new(home.weights());
         if let Some(address) = config.weights.hub.clone().or_else(|| set("HF_ENDPOINT")) {
@@ -39,11 +39,11 @@ impl Downloads {
         settings.token = set("HF_TOKEN").and_then(|token| Token::new(&token));
         let says_offline =
             |value: String| !matches!(&*value.to_ascii_lowercase(), "0" | "false" | "no" | "off");
-        Ok(Self {
+        Self {
             settings,
             is_offline: config.weights.offline || set("HF_HUB_OFFLINE").is_some_and(says_offline),
             auto_timeout: Duration::from_secs(config.weights.auto_timeout_s),
-        })
+        }
     }
 
     /// How long `--weights auto` may take.
@@ -59,7 +59,21 @@ impl Downloads {
         story: &mut dyn Progress,
     ) -> anyhow::Result<Checkpoint> {
         let cached = self.fetch_file(set, limit, story)?;
-        open_checkpoint(set, &cached.path)
+        let mut checkpoint = open_checkpoint(set, &cached.path)?;
+        let commit = cached.commit.as_deref().unwrap_or("unknown");
+        checkpoint.source = Some(format!(
+            "{} (commit {commit}, SHA-256 {})",
+            cached.url,
+            cached.sha256.as_str()
+        ));
+        Ok(checkpoint)
+    }
+
+    /// Whether the weights of `set` are in the cache, whole.
+    pub fn has(&self, set: &PretrainedSet) -> bool {
+        Hub::new(self.settings.clone())
+            .and_then(|hub| hub.cached(&hub_file(set)))
+            .is_ok_and(|cached| cached.is_some())
     }
 
     /// The same, as the file.
@@ -82,6 +96,7 @@ impl Downloads {
             return Ok(cached);
         }
         if self.is_offline {
+            hub.refuse_damaged(&file)?;
             return Err(Offline(file.to_string()).into());
         }
         story.started("download");
@@ -113,6 +128,5 @@ pub fn open_checkpoint(set: &PretrainedSet, path: &Path) -> anyhow::Result<Check
     let mut checkpoint = Checkpoint::import(set.architecture, &bytes, Some(set.card()))
         .with_context(|| format!("{} of {} cannot be used", path.display(), set.repository()))?;
     "imagenet".clone_into(&mut checkpoint.weights);
-    checkpoint.source = Some(format!("https://huggingface.co/{}", set.repository()));
     Ok(checkpoint)
 }

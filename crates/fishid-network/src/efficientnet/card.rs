@@ -60,8 +60,9 @@ pub struct PretrainedSet {
     pub commit: Option<&'static str>,
     /// SHA-256 of `model.safetensors`, where it was computed from the file or read from a named source.
     pub sha256: Option<&'static str>,
-    /// Differences from the native side of the size.
     side: u32,
+    epsilon: f64,
+    interpolation: Interpolation,
     normalisation: Normalisation,
     crop_mode: CropMode,
     crop_share: f32,
@@ -163,6 +164,8 @@ const fn torch(size: Size, tag: &'static str, side: u32, crop_share: f32) -> Pre
         commit: None,
         sha256: None,
         side,
+        epsilon: EPSILON_PYTORCH,
+        interpolation: Interpolation::Bicubic,
         normalisation: Normalisation::ImageNet,
         crop_mode: CropMode::Center,
         crop_share,
@@ -175,6 +178,7 @@ const fn tensorflow(size: Size, tag: &'static str, side: u32, crop_share: f32) -
             flavour: Flavour::TensorFlow,
             size,
         },
+        epsilon: EPSILON_TENSORFLOW,
         ..torch(size, tag, side, crop_share)
     }
 }
@@ -208,11 +212,11 @@ impl PretrainedSet {
         let (mean, std) = self.normalisation.mean_std();
         Card {
             set: self.tag.to_owned(),
-            epsilon: native_epsilon(self.architecture.flavour),
+            epsilon: self.epsilon,
             side: self.side,
             mean,
             std,
-            interpolation: Interpolation::Bicubic,
+            interpolation: self.interpolation,
             crop_mode: self.crop_mode,
             crop_share: self.crop_share,
             licence: Some("Apache-2.0".to_owned()),
@@ -245,7 +249,8 @@ impl Card {
         }
     }
 
-    /// For files with torchvision's names: its `IMAGENET1K_V1` sets (BSD-3-Clause, as the library).
+    /// For files with torchvision's names: how its `IMAGENET1K_V1` sets want to be fed. No licence: names alone do
+    /// not prove that a file is what torchvision published.
     pub fn torchvision(size: Size) -> Self {
         let (side, resized, epsilon) = match size {
             Size::B0 => (224, 256, EPSILON_PYTORCH),
@@ -265,7 +270,6 @@ impl Card {
             epsilon,
             side,
             crop_share: side as f32 / resized as f32,
-            licence: Some("BSD-3-Clause".to_owned()),
             ..Self::native(architecture, "torchvision")
         }
     }
@@ -303,6 +307,6 @@ mod tests {
     #[test]
     fn adversarial_sets_are_normalised_to_one_around_zero() {
         let set = PretrainedSet::find(Architecture::DEFAULT, Some("ap_in1k")).unwrap();
-        assert_eq!(set.card().mean, [0.5; 3]);
+        assert_eq!(format!("{:?}", set.card().mean), "[0.5, 0.5, 0.5]");
     }
 }

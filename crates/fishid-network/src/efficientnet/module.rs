@@ -14,7 +14,6 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::architecture::Flavour;
 use super::checkpoint::Checkpoint;
 use super::plan::Network;
 use block::Residual;
@@ -49,10 +48,12 @@ impl EfficientNet {
         let settings = Settings {
             flavour,
             epsilon: checkpoint.card.epsilon,
-            // Share of a batch in the running statistics: PyTorch's default, and one minus TensorFlow's 0.99.
-            momentum: match flavour {
-                Flavour::PyTorch => 0.1,
-                Flavour::TensorFlow => 0.01,
+            // Share of a batch in the running statistics: PyTorch's default, and one minus TensorFlow's 0.99. It goes
+            // with the epsilon: torchvision's B5 to B7, ported from TensorFlow, have both of TensorFlow's.
+            momentum: if checkpoint.card.epsilon < 5e-4 {
+                0.1
+            } else {
+                0.01
             },
             activation: Activation::Silu,
         };

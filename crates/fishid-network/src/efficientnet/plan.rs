@@ -281,7 +281,7 @@ mod tests {
         Network::new(name.parse().unwrap())
     }
 
-    /// Source of the counts: `num_params` of torchvision's EfficientNet_B*_Weights.IMAGENET1K_V1.
+    /// Source of the counts: `num_params` of torchvision's `EfficientNet_B*_Weights.IMAGENET1K_V1`.
     #[test]
     fn parameter_counts_are_the_published_ones() {
         let published = [

@@ -216,6 +216,7 @@ struct SourceState {
     current: Option<String>,
     fails: bool,
     n_loads: usize,
+    kept: Option<String>,
 }
 
 impl FakeSource {
@@ -231,6 +232,15 @@ impl FakeSource {
 
     pub fn fail(&self) {
         self.0.lock().unwrap().fails = true;
+    }
+
+    /// What an earlier life has installed.
+    pub fn keep(&self, version: &str) {
+        self.0.lock().unwrap().kept = Some(version.to_owned());
+    }
+
+    pub fn kept(&self) -> Option<String> {
+        self.0.lock().unwrap().kept.clone()
     }
 
     pub fn loads(&self) -> usize {
@@ -253,5 +263,14 @@ impl ModelSource for FakeSource {
         self.0.lock().unwrap().n_loads += 1;
         assert!(tag.0 != "panics when loaded", "the load panics");
         Ok(FakeModel::new(&tag.0))
+    }
+
+    fn installed(&self, tag: &VersionTag) {
+        self.keep(&tag.0);
+    }
+
+    fn fall_back(&self) -> Result<Option<(VersionTag, FakeModel)>, SourceError> {
+        let kept = self.kept();
+        Ok(kept.map(|version| (VersionTag(version.clone()), FakeModel::new(&version))))
     }
 }

@@ -342,6 +342,45 @@ fn whatever_the_source_does_the_model_stays() {
     harness.check_metric("fishid_model_reloads_total{result=\"load_failed\"} 1");
 }
 
+#[test]
+fn without_its_source_a_start_answers_with_the_model_installed_last_and_says_so() {
+    let harness = Harness::new(one_worker());
+    let (mut follower, source) = harness.follow();
+    let now = Instant::now();
+    source.keep("7");
+    source.fail();
+    assert!(matches!(follower.poll(now), Polled::FellBack(_)));
+    assert!(harness.service.is_ready());
+    assert!(harness.service.freshness().may_be_stale);
+    harness.check_metric("fishid_model_stale 1");
+    assert_eq!(follower.poll(now), Polled::SourceFailed, "once is enough");
+
+    source.name("7");
+    assert_eq!(follower.poll(now), Polled::Unchanged, "it was up to date");
+    harness.check_metric("fishid_model_stale 0");
+    assert!(!harness.service.freshness().may_be_stale);
+    source.name("8");
+    assert!(matches!(follower.poll(now), Polled::Swapped(_)));
+    assert_eq!(source.kept().as_deref(), Some("8"), "for the next start");
+    source.fail();
+    assert_eq!(follower.poll(now), Polled::SourceFailed);
+    harness.check_metric("fishid_model_stale 1");
+    assert_eq!(harness.service.current().unwrap().identity.version, "8");
+}
+
+#[test]
+fn a_kept_model_that_is_bad_is_not_answered_with_and_a_good_one_comes_later() {
+    let harness = Harness::new(one_worker());
+    let (mut follower, source) = harness.follow();
+    let now = Instant::now();
+    source.keep("bad");
+    source.fail();
+    assert_eq!(follower.poll(now), Polled::SourceFailed);
+    assert!(!harness.service.is_ready());
+    source.name("1");
+    assert!(matches!(follower.poll(now), Polled::Swapped(_)));
+}
+
 #[tokio::test]
 async fn a_follower_on_its_thread_brings_the_model_in() {
     let harness = Harness::new(one_worker());

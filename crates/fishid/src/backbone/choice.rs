@@ -48,18 +48,6 @@ impl Choice {
     }
 }
 
-impl Weights {
-    /// Whether a model whose record says `recorded` may stand on these weights.
-    pub fn may_be(&self, recorded: &str) -> bool {
-        match self {
-            Self::Auto => true,
-            Self::ImageNet(_) => recorded == "imagenet",
-            Self::Random(seed) => recorded == format!("random:{seed}"),
-            Self::File(path) => path.file_name().is_some_and(|name| name == recorded),
-        }
-    }
-}
-
 impl FromStr for Weights {
     type Err = InputError;
 

@@ -4,21 +4,28 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use fishid_network::BackboneFile;
-use fishid_network::efficientnet::{Architecture, Checkpoint, write_backbone};
+use fishid_network::efficientnet::{Architecture, BackboneFiles, Checkpoint, write_backbone};
 
-/// Writes published weights as a backbone, unless that was done before, and opens it.
+use super::proof::prove;
+
+/// Which way of drawing random weights is in a file's name: another way must not find the files of this one.
+const RANDOM_WAY: u32 = 1;
+
+/// Writes weights as a backbone, unless the very same files are there, and opens it. What is there is compared and
+/// not trusted: a corrected card or writer gives other files for the same weights.
 pub fn keep_pretrained(folder: &Path, checkpoint: &Checkpoint) -> anyhow::Result<BackboneFile> {
     let digest = checkpoint.digest();
     let name = format!("{}-{}.onnx", checkpoint.architecture(), &digest[..12]);
     let path = folder.join(name);
-    let is_there = |there: &BackboneFile| {
-        there.weights == checkpoint.weights
-            && there.weights_set.as_ref() == Some(&checkpoint.card.set)
-    };
-    match BackboneFile::open(&path) {
-        Ok(there) if is_there(&there) => Ok(there),
-        _ => write(folder, &path, checkpoint),
+    let files = write_backbone(checkpoint);
+    let is_there =
+        |path: &Path, bytes: &[u8]| std::fs::read(path).is_ok_and(|there| there == bytes);
+    if is_there(&path.with_extension("json"), files.sidecar.as_bytes())
+        && is_there(&path, &files.onnx)
+    {
+        return Ok(BackboneFile::open(&path)?);
     }
+    put(folder, &path, &files, &checkpoint.weights)
 }
 
 /// Writes random weights whose statistics are of the photographs with this digest.
@@ -33,7 +40,12 @@ pub fn keep_random(
         &checkpoint.weights,
         photographs,
     );
-    write(folder, &path, checkpoint)
+    put(
+        folder,
+        &path,
+        &write_backbone(checkpoint),
+        &checkpoint.weights,
+    )
 }
 
 /// The random backbone of these photographs, if it was written before.
@@ -47,9 +59,15 @@ pub fn find_random(
     BackboneFile::open(&path).ok()
 }
 
-fn write(folder: &Path, path: &Path, checkpoint: &Checkpoint) -> anyhow::Result<BackboneFile> {
+fn put(
+    folder: &Path,
+    path: &Path,
+    files: &BackboneFiles,
+    weights: &str,
+) -> anyhow::Result<BackboneFile> {
+    prove(files, weights)?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    write_backbone(checkpoint).save(path)?;
+    files.save(path)?;
     Ok(BackboneFile::open(path)?)
 }
 
@@ -61,7 +79,7 @@ fn random_path(
 ) -> PathBuf {
     let weights = weights.replace(':', "-");
     folder.join(format!(
-        "{architecture}-{weights}-{}.onnx",
+        "{architecture}-{weights}-way{RANDOM_WAY}-{}.onnx",
         &photographs[..12]
     ))
 }

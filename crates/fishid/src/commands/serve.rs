@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fishid_engine::EngineOptions;
 use fishid_prediction::PredictorOptions;
-use fishid_registry::PRODUCTION;
+use fishid_registry::{PRODUCTION, RegistryError};
 use fishid_server::{FishModel, Registry, ServerConfig, serve, stop_signal};
 use fishid_serving::metrics::Metrics;
 use fishid_serving::{CacheConfig, Follower, Following, Service, ServingConfig};
 
+use super::registry::Chosen;
 use super::{predict, registry};
 use crate::cli::ServeArgs;
 use crate::config::{Config, ServeConfig};
@@ -42,20 +43,27 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
             model = chosen.model,
             "following the alias production"
         );
-        if chosen.registry.alias(&chosen.model, PRODUCTION)?.is_none() {
-            eprintln!(
-                "no version of {} is in production in {}: answering 503 until one is promoted",
-                chosen.model, chosen.url
-            );
-        }
-        From::Registry(RegistrySource {
-            registry: chosen.registry,
-            model: chosen.model,
-            bundle_cache: home.bundles(),
-            options,
-        })
+        say_what_there_is(&chosen)?;
+        From::Registry(RegistrySource::new(chosen, options, home))
     };
     answer(from, listen, &config.serve)
+}
+
+/// Tells a person who has just started the server why it may not answer yet. A registry that cannot be asked is no
+/// reason to stop: the model served last may be at hand.
+fn say_what_there_is(chosen: &Chosen) -> anyhow::Result<()> {
+    let Chosen { model, url, .. } = chosen;
+    match chosen.registry.alias(model, PRODUCTION) {
+        Ok(Some(_)) => {}
+        Ok(None) => eprintln!(
+            "no version of {model} is in production in {url}: answering 503 until one is promoted"
+        ),
+        Err(error @ RegistryError::BadName { .. }) => return Err(registry::blame(error)),
+        Err(error) => eprintln!(
+            "the registry cannot be asked now ({error}): answering with the model served last, if it is here"
+        ),
+    }
+    Ok(())
 }
 
 /// Where the models come from.

@@ -3,20 +3,23 @@
 use std::net::TcpListener;
 
 use anyhow::Context as _;
-use fishid_bundle::Bundle;
+use fishid_bundle::{Backbone, Bundle};
 use fishid_network::BackboneFile;
-use fishid_registry::{ModelRegistry, PRODUCTION, VersionRef};
+use fishid_network::efficientnet::{Architecture, Checkpoint, PretrainedSet};
+use fishid_registry::{PRODUCTION, VersionRef};
 
 use super::pipeline::{Settings, carry_out};
 use super::recipe::choice;
+use super::registry::Chosen;
 use super::serve::{From, answer, predictor_options};
 use super::{print_line, registry};
-use crate::backbone::Choice;
+use crate::backbone::{Choice, Weights, published};
 use crate::cli::UpArgs;
 use crate::config::Config;
 use crate::exit::{BlameInput as _, Status};
 use crate::home::Home;
 use crate::registry_source::RegistrySource;
+use crate::weights_hub::Downloads;
 
 pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
     let settings = Settings::new(args.data.as_ref(), &args.recipe, &args.registry, config)?;
@@ -28,7 +31,7 @@ pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status
             "cannot listen on {listen}; stop what listens there, or choose another with --listen"
         )
     })?;
-    if let Some(reason) = why_train(&settings, &*chosen.registry, &chosen.model, config)? {
+    if let Some(reason) = why_train(&settings, &chosen, config, home)? {
         eprintln!("{reason}");
         let result = carry_out(&settings, false, config, home)?;
         if !result.promoted {
@@ -57,22 +60,20 @@ pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status
     if let Some(reason) = &manifest.demonstration {
         print_line(reason)?;
     }
-    let source = RegistrySource {
-        registry: chosen.registry,
-        model: chosen.model,
-        bundle_cache: home.bundles(),
-        options: predictor_options(&config.serve),
-    };
+    let source = RegistrySource::new(chosen, predictor_options(&config.serve), home);
     answer(From::Registry(source), listen, &config.serve)
 }
 
 /// Why a model has to be trained first; `None` when the one in production is what was asked for.
 fn why_train(
     settings: &Settings,
-    registry: &dyn ModelRegistry,
-    model: &str,
+    chosen: &Chosen,
     config: &Config,
+    home: &Home,
 ) -> anyhow::Result<Option<String>> {
+    let Chosen {
+        registry, model, ..
+    } = chosen;
     let Some(version) = registry.alias(model, PRODUCTION)? else {
         return Ok(Some(format!(
             "no version of {model} is in production: training one"
@@ -90,16 +91,26 @@ fn why_train(
             version.version
         )));
     }
+    let number = VersionRef::new(&version.version);
+    let has_network = |architecture: Architecture, weights: &Weights| -> anyhow::Result<bool> {
+        let bundle = registry.fetch(model, &number, &home.bundles())?;
+        let backbone = Bundle::open(&bundle)?.manifest().backbone.clone();
+        Ok(backbone.name == architecture.to_string()
+            && has_weights(
+                &backbone,
+                architecture,
+                weights,
+                &Downloads::new(config, home),
+            )?)
+    };
     let stands_on_it = match choice(&settings.recipe(), config)? {
-        Choice::Unnamed(_) => true,
+        Choice::Unnamed(Weights::Auto) => true,
         Choice::File(path) => {
             let digest = BackboneFile::open(&path).blame_input()?.digest;
             tag("backbone_digest") == Some(digest.as_str())
         }
-        Choice::Network(architecture, weights) => {
-            tag("backbone") == Some(&architecture.to_string())
-                && tag("weights").is_some_and(|tag| weights.may_be(tag))
-        }
+        Choice::Unnamed(weights) => has_network(Architecture::DEFAULT, &weights)?,
+        Choice::Network(architecture, weights) => has_network(architecture, &weights)?,
     };
     if !stands_on_it {
         return Ok(Some(format!(
@@ -108,4 +119,34 @@ fn why_train(
         )));
     }
     Ok(None)
+}
+
+/// Whether the weights of a trained backbone are the ones that are asked for now, by what they are and not by what
+/// their file was called.
+fn has_weights(
+    backbone: &Backbone,
+    architecture: Architecture,
+    weights: &Weights,
+    downloads: &Downloads,
+) -> anyhow::Result<bool> {
+    let is_set = |set: &PretrainedSet| {
+        backbone.weights == "imagenet" && backbone.weights_set.as_deref() == Some(set.tag)
+    };
+    Ok(match weights {
+        Weights::Auto => match PretrainedSet::find(architecture, None) {
+            Some(set) if downloads.has(set) => is_set(set),
+            _ => true,
+        },
+        Weights::ImageNet(tag) => is_set(published(architecture, tag.as_deref())?),
+        Weights::Random(seed) => backbone.weights == format!("random:{seed}"),
+        Weights::File(path) => {
+            let bytes = std::fs::read(path)
+                .with_context(|| format!("--weights {}", path.display()))
+                .blame_input()?;
+            let wanted = Checkpoint::import(architecture, &bytes, None)
+                .with_context(|| path.display().to_string())
+                .blame_input()?;
+            backbone.weights_digest == Some(wanted.digest())
+        }
+    })
 }

@@ -4,11 +4,14 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use fishid_network::BackboneFile;
-use fishid_network::efficientnet::{Architecture, Checkpoint, Naming, write_backbone};
+use fishid_network::efficientnet::{
+    Architecture, Checkpoint, Naming, PretrainedSet, write_backbone,
+};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::{print_json, print_line};
-use crate::backbone::published;
+use crate::backbone::{assumption, prove, published};
 use crate::cli::{WeightsCommand, WeightsFetchArgs, WeightsImportArgs};
 use crate::config::Config;
 use crate::exit::{BlameInput as _, InputError, Status};
@@ -26,7 +29,7 @@ pub fn run(command: WeightsCommand, config: &Config, home: &Home) -> anyhow::Res
 fn fetch(args: &WeightsFetchArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
     let architecture: Architecture = args.arch.parse().blame_input()?;
     let set = published(architecture, args.set.as_deref())?;
-    let downloads = Downloads::new(config, home)?;
+    let downloads = Downloads::new(config, home);
     let file = downloads.fetch_file(set, None, &mut Story::default())?;
     // A verified file that is no such network is better known now than in the middle of a training run.
     crate::weights_hub::open_checkpoint(set, &file.path)?;
@@ -49,32 +52,48 @@ fn fetch(args: &WeightsFetchArgs, config: &Config, home: &Home) -> anyhow::Resul
 fn import(args: &WeightsImportArgs) -> anyhow::Result<Status> {
     let architecture: Architecture = args.arch.parse().blame_input()?;
     refuse_other_names(&args.out)?;
+    refuse_foreign_json(&args.out)?;
     let name = args.file.display().to_string();
     let bytes = std::fs::read(&args.file)
         .with_context(|| name.clone())
         .blame_input()?;
-    let card = match &args.set {
-        Some(tag) => Some(published(architecture, Some(tag))?.card()),
+    let set = match &args.set {
+        Some(tag) => Some(published(architecture, Some(tag))?),
         None => None,
     };
-    let mut checkpoint = Checkpoint::import(architecture, &bytes, card)
+    if set.is_some() && Checkpoint::naming(&bytes) == Some(Naming::Torchvision) {
+        anyhow::bail!(InputError(format!(
+            "{name} has torchvision's tensor names, and --set names one of timm's sets; leave --set out"
+        )));
+    }
+    let mut checkpoint = Checkpoint::import(architecture, &bytes, set.map(PretrainedSet::card))
         .with_context(|| format!("{name} cannot be used"))
         .blame_input()?;
-    if args.set.is_none() && Checkpoint::naming(&bytes) == Some(Naming::Timm) {
-        let card = &checkpoint.card;
-        eprintln!(
-            "assumed: photographs of {0} x {0} pixels, ImageNet's mean and deviation, epsilon {1}; --set names a published set \
-             whose card says otherwise",
-            card.side, card.epsilon
-        );
+    if set.is_none()
+        && let Some(assumed) = assumption(&checkpoint, &bytes)
+    {
+        eprintln!("{assumed}; --set names a published set whose card says otherwise");
     }
-    if args.set.is_some() {
+    let is_proven = match set.and_then(|set| set.sha256) {
+        Some(published) if published == hex::encode(Sha256::digest(&bytes)) => true,
+        Some(published) => anyhow::bail!(InputError(format!(
+            "{name} is not the published set `{}`: its SHA-256 should be {published}. Leave --set out to import it as a \
+             file of your own",
+            checkpoint.card.set
+        ))),
+        None => false,
+    };
+    if is_proven {
         "imagenet".clone_into(&mut checkpoint.weights);
     } else {
         let file = args.file.file_name().unwrap_or_default();
         checkpoint.weights = file.to_string_lossy().into_owned();
+        // The file may be anything; a licence that nobody checked is none.
+        checkpoint.card.licence = None;
     }
-    write_backbone(&checkpoint).save(&args.out)?;
+    let files = write_backbone(&checkpoint);
+    prove(&files, &name)?;
+    files.save(&args.out)?;
     let backbone = BackboneFile::open(&args.out)?;
     if args.json {
         print_json(&json!({
@@ -97,4 +116,16 @@ fn refuse_other_names(out: &Path) -> anyhow::Result<()> {
         "--out {}: name a file that ends in .onnx",
         out.display()
     )))
+}
+
+/// The JSON of an earlier import may be replaced; a file of another kind may not.
+fn refuse_foreign_json(out: &Path) -> anyhow::Result<()> {
+    let beside = out.with_extension("json");
+    if beside.exists() && BackboneFile::open(out).is_err() {
+        anyhow::bail!(InputError(format!(
+            "{} is there already and belongs to no backbone; choose another --out",
+            beside.display()
+        )));
+    }
+    Ok(())
 }
