@@ -142,7 +142,9 @@ pub(crate) fn register(
             run: run.or(version.run),
         }),
         Err(error) => {
-            run.iter().for_each(|run| fail(request, run));
+            if let Some(run) = run {
+                fail(request, &run);
+            }
             Err(error.into())
         }
     }

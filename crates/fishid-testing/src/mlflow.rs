@@ -1,4 +1,4 @@
-//! A real `MLflow` server for tests: SQLite, a folder of artifacts passed through by the server, a port of its
+//! A real `MLflow` server for tests: `SQLite`, a folder of artifacts passed through by the server, a port of its
 //! own. It ends with the test process, however that ends.
 
 use std::io::{Read as _, Write as _};
@@ -24,7 +24,7 @@ kill -KILL -- -$$
 "#;
 
 /// It is up after about 12 s on a quiet machine.
-const STARTED_WITHIN: Duration = Duration::from_secs(180);
+const STARTED_WITHIN: Duration = Duration::from_mins(3);
 
 /// A running server.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl MlflowServer {
             _keeper: keeper,
         };
         let start = Instant::now();
-        while !server.is_healthy(port) {
+        while !is_healthy(port) {
             let log = || std::fs::read_to_string(server.folder.join("server.log"));
             assert!(
                 start.elapsed() < STARTED_WITHIN,
@@ -100,18 +100,6 @@ impl MlflowServer {
             std::thread::sleep(Duration::from_millis(200));
         }
         server
-    }
-
-    fn is_healthy(&self, port: u16) -> bool {
-        let ask = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            stream.write_all(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
     }
 
     /// Its address, `http://127.0.0.1:port`.
@@ -128,4 +116,16 @@ impl MlflowServer {
     pub fn artifacts(&self) -> PathBuf {
         self.folder.join("artifacts")
     }
+}
+
+fn is_healthy(port: u16) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }

@@ -136,7 +136,7 @@ impl Artifacts {
         let path = format!("{}/{folder}", self.root);
         url.query_pairs_mut()
             .append_pair("path", path.trim_end_matches('/'));
-        let request = self.request(Method::GET, url, "the list of artifacts");
+        let request = Self::request(Method::GET, url, "the list of artifacts");
         let body = self.client.bytes(request)?;
         let answer: FilesAnswer =
             serde_json::from_slice(&body).map_err(|error| MlflowError::BrokenAnswer {
@@ -163,10 +163,10 @@ impl Artifacts {
             .client
             .inner()
             .url(&PROXY, &format!("artifacts/{}/{path}", self.root));
-        Ok(self.request(method, url, path))
+        Ok(Self::request(method, url, path))
     }
 
-    fn request(&self, method: Method, url: Url, what: &str) -> Request {
+    fn request(method: Method, url: Url, what: &str) -> Request {
         Request {
             call: format!("{method} of {what}"),
             method,

@@ -109,7 +109,7 @@ impl Client {
         if !query.is_empty() {
             request.url.query_pairs_mut().extend_pairs(query);
         }
-        self.answer(request)
+        self.answer(&request)
     }
 
     /// Does what may be done twice.
@@ -149,7 +149,7 @@ impl Client {
             reason: error.to_string(),
         })?;
         request.body = Some(body);
-        self.answer(request)
+        self.answer(&request)
     }
 
     fn request(&self, method: Method, call: &str, idempotent: bool) -> Request {
@@ -162,9 +162,9 @@ impl Client {
         }
     }
 
-    fn answer<T: DeserializeOwned>(&self, request: Request) -> Result<T, MlflowError> {
+    fn answer<T: DeserializeOwned>(&self, request: &Request) -> Result<T, MlflowError> {
         let bytes = self.bytes(request.clone())?;
-        serde_json::from_slice(&bytes).map_err(|error| self.0.unreadable(&request, &bytes, &error))
+        serde_json::from_slice(&bytes).map_err(|error| self.0.unreadable(request, &bytes, &error))
     }
 
     /// The body of an answer, tried again where that may help.
@@ -179,7 +179,7 @@ impl Client {
                     Err(failure) => {
                         inner
                             .pause(&request.call, request.idempotent, failure, n)
-                            .await?
+                            .await?;
                     }
                 }
                 n += 1;

@@ -35,7 +35,7 @@ pub(crate) struct Told {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Repair {
     /// This event is to be written.
-    Write(Recorded),
+    Write(Box<Recorded>),
     /// The event of this key never happened.
     Forget(String),
 }
@@ -167,7 +167,7 @@ impl Chain<'_> {
         if self.holder != at {
             let noticed = self.by_others(at);
             found.push(happened(&noticed, at));
-            repairs.push(Repair::Write(noticed));
+            repairs.push(Repair::Write(Box::new(noticed)));
         }
     }
 
@@ -211,10 +211,10 @@ fn happened(event: &Recorded, from: Option<&str>) -> Event {
 
 fn confirm(event: &Recorded, repairs: &mut Vec<Repair>) {
     if event.state == State::Intended {
-        repairs.push(Repair::Write(Recorded {
+        repairs.push(Repair::Write(Box::new(Recorded {
             state: State::Done,
             ..event.clone()
-        }));
+        })));
     }
 }
 

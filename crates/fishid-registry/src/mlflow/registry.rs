@@ -44,14 +44,6 @@ impl MlflowRegistry {
         })
     }
 
-    fn describe(
-        &self,
-        model: &RemoteModel,
-        version: &ModelVersion,
-    ) -> Result<Version, RegistryError> {
-        Ok(model.describe(version, &model.aliases()?))
-    }
-
     /// Moves an alias to a version whose files are what was published.
     fn promote(
         &self,
@@ -81,7 +73,7 @@ impl MlflowRegistry {
             };
             writer.move_alias(step, &self.stages)?;
         }
-        self.describe(&model, &version)
+        describe(&model, &version)
     }
 }
 
@@ -94,7 +86,7 @@ impl ModelRegistry for MlflowRegistry {
     ) -> Result<Version, RegistryError> {
         let model = self.model(model)?;
         let version = publication::publish(&model, bundle, note)?;
-        self.describe(&model, &version)
+        describe(&model, &version)
     }
 
     fn versions(&self, model: &str) -> Result<Vec<Version>, RegistryError> {
@@ -110,7 +102,7 @@ impl ModelRegistry for MlflowRegistry {
     fn get(&self, model: &str, version: &VersionRef) -> Result<Version, RegistryError> {
         let model = self.model(model)?;
         let version = model.resolve(version)?;
-        self.describe(&model, &version)
+        describe(&model, &version)
     }
 
     fn fetch(
@@ -155,7 +147,7 @@ impl ModelRegistry for MlflowRegistry {
         check_alias(alias)?;
         let model = self.model(model)?;
         match model.alias(alias)? {
-            Some(version) => self.describe(&model, &version).map(Some),
+            Some(version) => describe(&model, &version).map(Some),
             None => Ok(None),
         }
     }
@@ -186,7 +178,7 @@ impl ModelRegistry for MlflowRegistry {
             note,
         };
         writer.move_alias(step, &self.stages)?;
-        self.describe(&model, &version)
+        describe(&model, &version)
     }
 
     fn delete(&self, model: &str, version: &VersionRef, note: &Note) -> Result<(), RegistryError> {
@@ -199,4 +191,8 @@ impl ModelRegistry for MlflowRegistry {
         let model = self.model(model)?;
         Ok(tell(&model.snapshot()?).events)
     }
+}
+
+fn describe(model: &RemoteModel, version: &ModelVersion) -> Result<Version, RegistryError> {
+    Ok(model.describe(version, &model.aliases()?))
 }

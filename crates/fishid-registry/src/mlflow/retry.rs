@@ -99,7 +99,7 @@ mod tests {
             let wait = failure(Again::Unsent).backoff(&timing, n).as_millis();
             assert!((whole / 2..=whole).contains(&wait), "{n}: {wait}");
         }
-        let asked = Again::Uncertain(Some(Duration::from_secs(60)));
+        let asked = Again::Uncertain(Some(Duration::from_mins(1)));
         assert_eq!(failure(asked).backoff(&timing, 1), timing.longest_backoff);
     }
 }

@@ -157,7 +157,7 @@ fn a_move_by_others_is_noticed_and_to_be_written_down() {
     let mut moves = moves.to_vec();
     moves.push(Recorded {
         key: "fishid.event.noticed".to_owned(),
-        ..noticed.clone()
+        ..(**noticed).clone()
     });
     check(&moves, "1", &["Борис -→1", "Борис 1→2", "unknown 2→1"], 0);
     check(&[], "2", &["unknown -→2"], 1);
@@ -171,7 +171,7 @@ fn an_alias_taken_off_by_others_is_told() {
     let Repair::Write(noticed) = &told.repairs[0] else {
         panic!("{:?}", told.repairs);
     };
-    let moves = [moves[0].clone(), noticed.clone()];
+    let moves = [moves[0].clone(), (**noticed).clone()];
     check(&moves, "", &["Борис -→1", "unknown 1→-"], 0);
 }
 
