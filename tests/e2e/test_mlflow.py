@@ -1,4 +1,4 @@
-"""The life of a model on a real MLflow server: one run with numbers and model, promotion, history, pruning."""
+"""The life of a model on a real MLflow server: one run with numbers and model, promotion, history."""
 
 import os
 import signal
@@ -84,14 +84,25 @@ def test_a_model_lives_on_an_mlflow_server(fishid, small_fish, mlflow, tmp_path)
     assert tags["model_version"] == "1"
     assert tags["gate"].startswith("held back: ")
     assert tags["mlflow.user"] == "anna"
-    assert {"machine", "data_digest", "bundle_digest", "backbone", "weights", "seed", "code_version"} <= set(tags)
+    assert {"machine", "data_digest", "bundle_digest", "backbone", "weights", "seed", "code_version"} <= set(
+        tags
+    )
     assert 0 <= metrics["test/macro_f1"] <= 1
     assert "learning_rate" in pairs(found["data"]["params"])
     history = ask(mlflow, "metrics/get-history", run_id=run, metric_key="val/loss")["metrics"]
     steps = [point.get("step", 0) for point in history]
-    assert len(steps) > 1 and steps == sorted(set(steps))
+    assert len(steps) > 1
+    assert steps == sorted(set(steps))
     files = artifacts(mlflow, run)
-    assert {"model", "report.html", "model_card.md", "gate.json", "gate.md", "evaluation", "training"} <= files
+    assert {
+        "model",
+        "report.html",
+        "model_card.md",
+        "gate.json",
+        "gate.md",
+        "evaluation",
+        "training",
+    } <= files
     assert "model/MLmodel" in artifacts(mlflow, run, "model")
     assert "evaluation/confusion_matrix.svg" in artifacts(mlflow, run, "evaluation")
     assert "training/curves.csv" in artifacts(mlflow, run, "training")
@@ -110,16 +121,20 @@ def test_a_model_lives_on_an_mlflow_server(fishid, small_fish, mlflow, tmp_path)
     assert published["version"] == "1", "one digest is one version"
     fishid.ok("registry", "promote", "1", "--force", "--why", "the first one", *registry, env=env)
     shown = fishid.ok("registry", "show", "production", *registry, "--json").json()
-    assert shown["version"] == "1" and shown["run"] == run
+    assert shown["version"] == "1"
+    assert shown["run"] == run
     events = fishid.ok("registry", "history", *registry, "--json").json()
     told = [(event["action"], event["to"], event["who"]) for event in events]
     assert told == [("published", "1", "anna"), ("promoted", "1", "anna")]
     assert events[1]["why"].startswith("the first one")
     assert events[1]["metrics"]["macro_f1"] == pytest.approx(metrics["test/macro_f1"])
     line = fishid.ok("registry", "history", *registry).out.splitlines()[1]
-    assert "promoted production: nothing → 1" in line and "macro-F1" in line and "anna: the first one" in line
+    assert "promoted production: nothing → 1" in line
+    assert "macro-F1" in line
+    assert "anna: the first one" in line
     pruned = fishid.ok("registry", "prune", "--keep", "0", *registry, "--json").json()
-    assert pruned["removed"] == [] and pruned["kept"][0]["why"] == "it is in production"
+    assert pruned["removed"] == []
+    assert pruned["kept"][0]["why"] == "it is in production"
 
 
 def test_a_server_serves_what_is_in_production_on_mlflow(fishid, small_fish, mlflow, serve):
@@ -140,7 +155,8 @@ def test_a_run_that_was_killed_is_ended_by_the_next_one(fishid, small_fish, mlfl
     open_run = fishid.home / "pipeline" / "tracked.json"
     until = time.monotonic() + 180
     while not open_run.exists():
-        assert time.monotonic() < until and process.poll() is None
+        assert time.monotonic() < until
+        assert process.poll() is None
         time.sleep(0.005)
     process.kill()
     process.communicate()
@@ -161,7 +177,8 @@ def test_errors_name_the_server_and_the_remedy_without_secrets(fishid):
     registry = ("--registry", "mlflow+http://anna:geheim@127.0.0.1:9")
     outcome = fishid("registry", "list", *registry)
     assert outcome.status == 1
-    assert "http://127.0.0.1:9" in outcome.err and "Is it running" in outcome.err
+    assert "http://127.0.0.1:9" in outcome.err
+    assert "Is it running" in outcome.err
     assert "geheim" not in outcome.err
     outcome = fishid("registry", "list", "--registry", "mlflow+ftp://anna:geheim@host")
     assert outcome.status == 2

@@ -154,7 +154,15 @@ def test_a_damaged_download_is_never_passed_over(fishid, hub, small_fish, tmp_pa
     content[-1] ^= 1
     Path(fetched["path"]).write_bytes(content)
     fishid.backbone = None
-    arguments = ["train", "--data", small_fish, "--backbone", "tf-efficientnet-b0", "--out", tmp_path / "bundle"]
+    arguments = [
+        "train",
+        "--data",
+        small_fish,
+        "--backbone",
+        "tf-efficientnet-b0",
+        "--out",
+        tmp_path / "bundle",
+    ]
     outcome = fishid(*arguments)
     assert outcome.status == 1
     assert fetched["path"] in outcome.err
