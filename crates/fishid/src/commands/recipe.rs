@@ -19,8 +19,10 @@ pub struct Choices {
     pub seed: u64,
 }
 
-/// What `--backbone` and `--weights`, or the settings in their place, mean.
+/// What `--backbone` and `--weights`, or the settings in their place, mean; every flag that means nothing is refused
+/// here, before any work.
 pub fn choice(args: &RecipeArgs, config: &Config) -> Result<Choice, InputError> {
+    args.fit.as_deref().map(parse_fit).transpose()?;
     let backbone = args.backbone.as_ref().or(config.train.backbone.as_ref());
     let weights = args.weights.as_ref().or(config.train.weights.as_ref());
     Choice::new(backbone.map(String::as_str), weights.map(String::as_str))
