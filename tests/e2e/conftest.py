@@ -192,3 +192,31 @@ def real_data():
     if not TEST_DATA:
         pytest.skip("FISHID_TEST_DATA is not set: no real photographs here")
     return Path(TEST_DATA)
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory):
+    """PostgreSQL, S3, MLflow and a server that follows it, running; started once."""
+    from services import Services
+
+    started = time.monotonic()
+    running = Services(tmp_path_factory.mktemp("services"))
+    print(f"PostgreSQL, S3, MLflow and fishid serve: running after {time.monotonic() - started:.1f} s")
+    yield running
+    running.stack.down(delete_data=True)
+
+
+@pytest.fixture(scope="session")
+def first_model(services, small_fish):
+    """The first run: from photographs in S3 to answers, with nobody's help."""
+    from services import first_run
+
+    return first_run(services, small_fish)
+
+
+@pytest.fixture(scope="session")
+def second_model(services, first_model):
+    """Another version, not in production."""
+    version = services.pipeline(first_model.data, "--seed", 9)["version"]
+    services.promote(first_model.version)
+    return version

@@ -3,11 +3,13 @@
 Started by the code behind `make up` (package stack/), on free ports, with data in temporary folders.
 """
 
+import contextlib
 import datetime
 import os
 import subprocess
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -55,8 +57,11 @@ class Services:
         self.stack = LocalStack(folder / "server", settings)
         try:
             self.stack.up(print)
-        except MissingPrerequisiteError as error:
-            pytest.skip(str(error))
+        except BaseException as error:
+            self.stack.down(delete_data=True)
+            if isinstance(error, MissingPrerequisiteError):
+                pytest.skip(str(error))
+            raise
         self.fishid.extra = self.stack.services["s3"].settings() | {"MLFLOW_TRACKING_TOKEN": TOKEN}
         self.registry = self.stack.registry
         self.mlflow = self.stack.services["mlflow"].address
@@ -77,6 +82,20 @@ class Services:
 
     def registry_command(self, what: str, *arguments):
         return self.fishid.ok("registry", what, *arguments, "--registry", self.registry, "--json").json()
+
+    @contextlib.contextmanager
+    def without(self, name: str):
+        """While one of the services is stopped."""
+        self.stack.stop(name)
+        try:
+            yield
+        finally:
+            self.stack.start(name)
+
+    def promote(self, version: str, why: str = "test") -> None:
+        # Drawn fish are a demonstration, which a shared registry does not promote by itself.
+        force = [] if self.real else ["--force"]
+        self.registry_command("promote", version, "--why", why, *force)
 
     def log(self, name: str) -> str:
         return self.stack.services[name].log.read_text(errors="replace")
@@ -102,18 +121,44 @@ class Person(Fishid):
         return outcome
 
 
-class Traffic:
-    """Goes on asking for predictions and whether the server is ready; remembers what was not 200.
+@dataclass
+class FirstRun:
+    data: str
+    photos: list[bytes]
+    version: str
+    # What the server said before: path → status.
+    before: dict[str, int]
+    result: dict
+    seconds_of_run: float
+    # From the move of the alias, as the registry's history has it, to the first answer.
+    seconds_to_server: float
 
-    Every photograph is made a new one, so that no answer comes out of the cache.
-    """
 
-    def __init__(self, url: str, photos: list[bytes]):
+def first_run(services: "Services", small_fish: Path) -> FirstRun:
+    folder = Path(TEST_DATA, "fishcam") if services.real else small_fish
+    files = sorted(folder.glob("*/*.png")) or sorted(folder.glob("*/*.jpg"))
+    photos = [file.read_bytes() for file in files[:: max(1, len(files) // 40)]]
+    before = {path: services.get(path).status_code for path in ("/health", "/ready", "/model")}
+    data = services.upload(folder, "photographs")
+    with Watch(services.url) as watch:
+        started = time.monotonic()
+        result = services.pipeline(data)
+        if not result["promoted"]:
+            assert not services.real, result
+            services.promote(result["version"])
+        seconds_of_run = time.monotonic() - started
+        wait_until(lambda: result["version"] in watch.first_seen, 60, "the server to answer with the version")
+    moved = [event for event in services.registry_command("history") if event["alias"] == "production"][-1]
+    at = datetime.datetime.fromisoformat(moved["time"])
+    seconds = (watch.first_seen[result["version"]] - at).total_seconds()
+    return FirstRun(data, photos, result["version"], before, result, seconds_of_run, seconds)
+
+
+class Watch:
+    """Looks all the time which version answers; remembers when each was first seen."""
+
+    def __init__(self, url: str):
         self.url = url
-        self.photos = photos
-        self.failures = []
-        self.n_predictions = 0
-        # When each version was first seen, by the clock of the registry's history.
         self.first_seen = {}
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.go_on, daemon=True)
@@ -125,6 +170,28 @@ class Traffic:
     def __exit__(self, *_):
         self.stopping.set()
         self.thread.join(60)
+
+    def saw(self, version: str) -> None:
+        self.first_seen.setdefault(version, datetime.datetime.now(datetime.UTC))
+
+    def go_on(self):
+        while not self.stopping.wait(0.05):
+            reply = requests.get(f"{self.url}/ready", timeout=30)
+            if reply.status_code == 200:
+                self.saw(reply.json()["model_version"])
+
+
+class Traffic(Watch):
+    """Goes on asking for predictions and whether the server is ready; remembers what was not 200.
+
+    Every photograph is made a new one, so that no answer comes out of the cache.
+    """
+
+    def __init__(self, url: str, photos: list[bytes]):
+        super().__init__(url)
+        self.photos = photos
+        self.failures = []
+        self.n_predictions = 0
 
     def go_on(self):
         session = requests.Session()
@@ -141,8 +208,7 @@ class Traffic:
                 if reply.status_code != 200:
                     self.failures.append(f"{reply.url}: {reply.status_code} {reply.text[:200]}")
             if answer.status_code == 200:
-                now = datetime.datetime.now(datetime.UTC)
-                self.first_seen.setdefault(answer.json()["model_version"], now)
+                self.saw(answer.json()["model_version"])
             self.stopping.wait(0.02)
 
     def wait_for_predictions(self, n: int, seconds: float = 60):
