@@ -45,7 +45,9 @@ def is_running(record: dict | None) -> bool:
     # Only for our own children, which would stay zombies; for any other process this says "not yours".
     with contextlib.suppress(ChildProcessError):
         os.waitpid(record["pid"], os.WNOHANG)
-    return identity(record["pid"]) == record["identity"]
+    # A process that ended before its identity could be read has none, and is not running either.
+    found = identity(record["pid"])
+    return found is not None and found == record["identity"]
 
 
 def start(command: list[str], environment: dict[str, str], log: Path, cwd: Path, account: dict) -> dict:
