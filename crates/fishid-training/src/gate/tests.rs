@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod criteria;
+mod decisions;
 mod properties;
 mod simulation;
 
