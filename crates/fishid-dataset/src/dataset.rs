@@ -6,6 +6,7 @@ use bytes::Bytes;
 use csv::StringRecord;
 use sha2::{Digest, Sha256};
 
+use crate::content::{Content, data_digest};
 use crate::layout::Layout;
 use crate::manifest::{self, Manifest};
 use crate::photograph::{Origin, Photograph, Split};
@@ -133,6 +134,29 @@ impl Dataset {
         self.is_presplit
     }
 
+    /// The photographs of one split alone.
+    ///
+    /// # Errors
+    /// The data set is not split, or that split has no photographs.
+    pub fn only(mut self, split: Split) -> Result<Self, DatasetError> {
+        let flags: Vec<bool> = self
+            .photographs
+            .iter()
+            .map(|photo| photo.split == Some(split))
+            .collect();
+        if !flags.contains(&true) {
+            return Err(DatasetError::NoSuchSplit {
+                location: self.location().to_owned(),
+                split,
+            });
+        }
+        let mut flag = flags.iter();
+        self.photographs.retain(|_| flag.next() == Some(&true));
+        let mut flag = flags.iter();
+        self.rows.records.retain(|_| flag.next() == Some(&true));
+        Ok(self)
+    }
+
     /// Whether these are photographs or drawings of [`crate::synth`].
     pub fn origin(&self) -> Origin {
         self.origin
@@ -154,30 +178,28 @@ impl Dataset {
         }
     }
 
-    /// Data digest: SHA-256 over path, photograph digest, class, group and split of every photograph.
+    /// The data digest, as [`data_digest`] defines it.
     ///
     /// `photo_digests` are the SHA-256 of the files in the order of [`Dataset::photographs`]; the digest of a
     /// file that could not be read is the empty text.
     pub fn digest(&self, photo_digests: &[String]) -> String {
-        let mut hasher = Sha256::new();
-        for (photo, digest) in self.photographs.iter().zip(photo_digests) {
-            let (group, split) = (
-                photo.group.as_deref().unwrap_or_default(),
-                photo.split.map_or("", Split::as_str),
-            );
-            for field in [photo.path.as_str(), digest, &photo.class, group, split] {
-                // With its length in front, no field can pass for two.
-                hasher.update((field.len() as u64).to_le_bytes());
-                hasher.update(field.as_bytes());
-            }
-        }
-        hex::encode(hasher.finalize())
+        let photographs = self.photographs.iter().zip(photo_digests);
+        data_digest(photographs.map(|(photograph, digest)| Content::of(photograph, digest)))
     }
 
     /// Changes whenever a file is added, removed or written, or a group changes; known without reading a
     /// photograph. For skipping work whose inputs are the same; it says nothing across machines.
     pub fn listing_digest(&self) -> &str {
         &self.listing_digest
+    }
+
+    /// The same data set listed again; `group_column` is the one it was opened with.
+    pub(crate) fn listed_again(&self, group_column: &str) -> Result<Self, DatasetError> {
+        let options = OpenOptions {
+            group_column: group_column.to_owned(),
+            ..OpenOptions::default()
+        };
+        Self::of_storage(self.storage.clone(), &options)
     }
 
     pub(crate) fn storage(&self) -> &Storage {

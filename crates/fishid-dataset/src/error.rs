@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Split;
+
 const LAYOUT: &str = "expected DIR/<species>/<photographs>, or DIR/train, DIR/val and DIR/test of such species folders \
                       (for example DIR/perca_fluviatilis/0001.jpg)";
 
@@ -63,6 +65,16 @@ pub enum DatasetError {
         /// The folder to give instead.
         inner: String,
     },
+    /// A split that was asked for has no photographs.
+    #[error(
+        "{location} has no photographs in {split}/; `fishid data split` makes the folders train, val and test"
+    )]
+    NoSuchSplit {
+        /// What was asked for.
+        location: String,
+        /// The split asked for.
+        split: Split,
+    },
     /// `manifest.csv` cannot be used at all.
     #[error("{path}, line {line}: {reason}")]
     Manifest {
@@ -105,6 +117,34 @@ pub enum DatasetError {
         /// What was asked for.
         location: String,
         /// What is wrong.
+        reason: String,
+    },
+    /// Not all of the data set could be listed, so nobody can say what it consists of.
+    #[error(
+        "{location} is not locked, for not all of it can be listed: {reason}; give it a name or the permissions that let it be read, or take it out"
+    )]
+    NotWhole {
+        /// What was asked for.
+        location: String,
+        /// What could not be listed.
+        reason: String,
+    },
+    /// Files were written while they were read.
+    #[error(
+        "{location} changed while its photographs were read{example}; lock it again when nothing writes there"
+    )]
+    Changing {
+        /// What was asked for.
+        location: String,
+        /// One of the photographs that came or went.
+        example: String,
+    },
+    /// A lock that is none, is of another format, damaged or in the way.
+    #[error("{}: {reason}", path.display())]
+    Lock {
+        /// The lock's file.
+        path: PathBuf,
+        /// What is wrong, with the remedy.
         reason: String,
     },
     /// The output cannot be used.

@@ -69,6 +69,7 @@ mod tests {
         ]));
         Inspection {
             sha256: Some(digest.repeat(16)),
+            size: 1,
             seen: Ok(Seen {
                 width: 64,
                 height: 64,

@@ -19,6 +19,8 @@ const DECODED_SIDE: u32 = 256;
 pub struct Inspection {
     /// SHA-256 of the file in hex; none when it could not be read at all.
     pub sha256: Option<String>,
+    /// Size of the file in bytes; 0 when it could not be read.
+    pub size: u64,
     /// The picture, or why it is not one: kind and reason in words.
     pub seen: Result<Seen, (ProblemKind, String)>,
 }
@@ -58,6 +60,7 @@ impl Inspection {
         });
         Self {
             sha256: Some(photo_digest(bytes)),
+            size: bytes.len() as u64,
             seen,
         }
     }
@@ -92,17 +95,29 @@ pub(crate) fn inspect_each(
     progress: &Progress<'_>,
     read: &(dyn Fn(usize) -> Result<Bytes, DatasetError> + Sync),
 ) -> Vec<Inspection> {
+    let one = |index: usize| match read(index) {
+        Ok(bytes) => Inspection::of(&bytes, limits),
+        Err(error) => Inspection {
+            sha256: None,
+            size: 0,
+            seen: Err((ProblemKind::Unreadable, error.to_string())),
+        },
+    };
+    each(n, n_threads, progress, &one)
+}
+
+/// Does `work` for 0 to `n` on `n_threads` threads; the results stand in order.
+pub(crate) fn each<T: Send>(
+    n: usize,
+    n_threads: usize,
+    progress: &Progress<'_>,
+    work: &(dyn Fn(usize) -> T + Sync),
+) -> Vec<T> {
     let done = AtomicUsize::new(0);
     let one = |index: usize| {
-        let inspection = match read(index) {
-            Ok(bytes) => Inspection::of(&bytes, limits),
-            Err(error) => Inspection {
-                sha256: None,
-                seen: Err((ProblemKind::Unreadable, error.to_string())),
-            },
-        };
+        let result = work(index);
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, n);
-        inspection
+        result
     };
     match rayon::ThreadPoolBuilder::new()
         .num_threads(n_threads)

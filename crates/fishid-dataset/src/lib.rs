@@ -5,6 +5,7 @@
 
 mod arrangement;
 mod check;
+mod content;
 mod dataset;
 mod duplicates;
 mod error;
@@ -12,6 +13,7 @@ mod groups;
 mod import;
 mod inspection;
 mod layout;
+mod lock;
 mod manifest;
 mod near_duplicates;
 mod perceptual_hash;
@@ -24,12 +26,16 @@ pub mod synth;
 
 pub use arrangement::SplitFolderSummary;
 pub use check::{CheckOptions, check, problems_of};
+pub use content::{Content, data_digest};
 pub use dataset::{Dataset, OpenOptions, SYNTHETIC_MARKER};
 pub use duplicates::Duplicates;
 pub use error::DatasetError;
 pub use groups::groups_of;
 pub use import::{ImportSummary, import};
 pub use inspection::{Inspection, Seen, inspect};
+pub use lock::{
+    ClassCount, DataChanges, DataLock, FieldChange, LOCK_SCHEMA_VERSION, LockedPhotograph, Moved,
+};
 pub use perceptual_hash::{MAX_DISTANCE, PerceptualHash};
 pub use photograph::{Origin, Photograph, Split, UnknownSplit};
 pub use problem::{Problem, ProblemKind, Severity};

@@ -14,12 +14,13 @@ pub(crate) struct Validated {
     pub listing: String,
     pub inspections: PathBuf,
     pub inspections_digest: String,
+    pub lock: PathBuf,
     pub summary: String,
 }
 
 impl StepOutput for Validated {
     fn still_there(&self) -> bool {
-        self.inspections.is_file()
+        self.inspections.is_file() && self.lock.is_file()
     }
     fn summary(&self) -> String {
         self.summary.clone()

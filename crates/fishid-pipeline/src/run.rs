@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fishid_bundle::Bundle;
-use fishid_dataset::{CheckOptions, Inspection, Split};
+use fishid_dataset::{CheckOptions, DataLock, Inspection, Split};
 use fishid_image::{Augmentation, Limits};
 use fishid_network::{NetworkError, graph_digest};
 use fishid_registry::{
@@ -31,7 +31,7 @@ use crate::outputs::{
 use crate::record::{RunStatus, read_json, write_json};
 use crate::rolled_back;
 use crate::steps::{Folders, StepRunner, Watcher};
-use crate::tracking::{self, Outcome, Results};
+use crate::tracking::{self, DATA_LOCK_FILE, Outcome, Results};
 use crate::validate::judge;
 
 /// What a run is made of.
@@ -120,6 +120,15 @@ pub fn run(
         validate(train, folder, progress)
     })?;
 
+    // Not a step: an earlier run without a lock, or with another, says nothing about this one.
+    if let Err(source) = refuse_unlocked(train, &validated) {
+        steps.finish(RunStatus::Failed)?;
+        return Err(PipelineError::Step {
+            step: "validate".to_owned(),
+            source,
+        });
+    }
+
     let earlier = champion
         .as_ref()
         .map(Champion::earlier_splits)
@@ -198,6 +207,7 @@ pub fn run(
         source,
     })?;
     let results = Results {
+        data_lock: &validated.lock,
         plan: &plan,
         embedded: &embedded,
         trained: &head,
@@ -318,12 +328,24 @@ fn validate(
     let inspections_file = folder.join("inspections.json");
     write_json(&inspections_file, &inspections)?;
     write_json(&folder.join("problems.json"), &problems)?;
+    let lock = DataLock::of_inspections(train.dataset, train.group_column, &inspections);
+    let lock_file = folder.join(DATA_LOCK_FILE);
+    std::fs::write(&lock_file, lock.to_text())?;
     Ok(Validated {
+        lock: lock_file,
         listing: train.dataset.listing_digest().to_owned(),
         inspections_digest: crate::steps::sha256_of(&inspections)?,
         inspections: inspections_file,
         summary,
     })
+}
+
+fn refuse_unlocked(train: &TrainRequest<'_>, validated: &Validated) -> anyhow::Result<()> {
+    if train.lock.is_some() {
+        let inspections: Vec<Inspection> = read_json(&validated.inspections)?;
+        train.refuse_unlocked(&inspections)?;
+    }
+    Ok(())
 }
 
 fn split(

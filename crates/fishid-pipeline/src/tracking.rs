@@ -7,7 +7,7 @@
 mod files;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use fishid_registry::{
@@ -22,6 +22,9 @@ use crate::record::{read_json, write_json};
 use crate::run::PipelineRequest;
 
 pub use fishid_registry::EXPERIMENT;
+
+/// The data set of a run, photograph by photograph, among its artifacts.
+pub(crate) const DATA_LOCK_FILE: &str = "data.lock.json";
 
 /// What people look at in a tracker; in a server's registry the run holds the whole bundle besides.
 const ARTIFACTS: [&str; 3] = [
@@ -49,6 +52,8 @@ pub(crate) fn tags(request: &PipelineRequest<'_>) -> BTreeMap<String, String> {
 
 /// Everything a run is tracked with.
 pub(crate) struct Results<'a> {
+    /// The data set as the run found it.
+    pub data_lock: &'a Path,
     pub plan: &'a SplitPlan,
     pub embedded: &'a Embedded,
     pub trained: &'a TrainedHead,
@@ -195,6 +200,7 @@ fn log(request: &PipelineRequest<'_>, results: &Results<'_>, run: &RunId) -> any
         let path = results.evaluated.bundle.join(file);
         tracker.log_artifact(run, file, Artifact::File(&path))?;
     }
+    tracker.log_artifact(run, DATA_LOCK_FILE, Artifact::File(results.data_lock))?;
     for (name, content) in files::files(&scores.evaluation, &results.trained.fitted.curve)? {
         tracker.log_artifact(run, name, Artifact::Bytes(&content))?;
     }

@@ -142,6 +142,7 @@ impl Workshop {
                 seed: 0,
                 ratios: Ratios::default(),
                 earlier: &BTreeMap::new(),
+                lock: None,
                 group_column: "group",
                 n_threads: 2,
                 cache_dir: &root.join("embeddings"),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use fishid_bundle::Bundle;
-use fishid_dataset::{Dataset, Ratios, Split, inspect};
+use fishid_dataset::{DataLock, Dataset, Inspection, Ratios, Split, inspect};
 use fishid_image::{Filter, Fit, Limits, Preprocessing, View};
 use fishid_network::BackboneFile;
 use fishid_taxonomy::Catalogue;
@@ -24,6 +24,9 @@ use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::rows::SplitRows;
 use crate::splits::{SplitPlan, SplitRequest, plan_splits};
+
+/// Differences of each kind that an error names.
+const N_NAMED: usize = 10;
 
 /// Everything a run depends on.
 #[derive(Clone, Copy)]
@@ -46,6 +49,8 @@ pub struct TrainRequest<'a> {
     pub ratios: Ratios,
     /// Where groups were in the model this one is to replace; empty for a first model.
     pub earlier: &'a BTreeMap<String, Split>,
+    /// The photographs as they must be; others are refused. `None` takes them as they are.
+    pub lock: Option<&'a DataLock>,
     /// Column of `manifest.csv` the groups come from, for the record.
     pub group_column: &'a str,
     /// Worker threads; 0 for one per core.
@@ -67,6 +72,26 @@ impl TrainRequest<'_> {
             fit: self.fit,
             filter: self.filter,
         }
+    }
+
+    /// Refuses photographs that are not those of the lock, naming what differs.
+    pub fn refuse_unlocked(&self, inspections: &[Inspection]) -> Result<(), TrainingError> {
+        let Some(lock) = self.lock else {
+            return Ok(());
+        };
+        let found = DataLock::of_inspections(self.dataset, self.group_column, inspections);
+        let changes = lock.changes_to(&found);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let lines = changes.lines(N_NAMED);
+        Err(TrainingError::Data(format!(
+            "the photographs are not those of the lock: {}\n  {}\nbring back those of the lock, or lock these: `fishid data lock {}`; `fishid data diff LOCK {} --json` names every difference",
+            changes.summary(),
+            lines.join("\n  "),
+            self.dataset.location(),
+            self.dataset.location(),
+        )))
     }
 
     pub(crate) fn bootstrap(&self) -> BootstrapOptions {
@@ -198,6 +223,7 @@ pub fn plan(
             }
         })
     };
+    request.refuse_unlocked(&inspections)?;
     let plan = plan_splits(&SplitRequest {
         dataset: request.dataset,
         inspections: &inspections,

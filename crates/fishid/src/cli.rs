@@ -38,7 +38,7 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Photographs: draw, check, import, split
+    /// Photographs: draw, check, import, split, lock, compare
     #[command(subcommand)]
     Data(DataCommand),
     /// Pretrained weights: download, import

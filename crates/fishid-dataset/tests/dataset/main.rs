@@ -4,6 +4,7 @@
 mod checking;
 mod fishcam;
 mod importing;
+mod locking;
 mod s3;
 mod splitting;
 mod support;

@@ -22,6 +22,47 @@ pub enum DataCommand {
     /// Split class folders into train/val/test by group
     #[command(after_help = "Example: fishid data split photos photos-split --ratios 80/10/10")]
     Split(SplitArgs),
+    /// Write down which photographs there are, by content
+    #[command(
+        after_help = "Example: fishid data lock photos --out data.lock.json\n\nThe file is the same wherever the photographs lie; keep it under version control. `fishid train` and `fishid pipeline run` take it with --lock and refuse other photographs."
+    )]
+    Lock(LockArgs),
+    /// Say what differs between two states of the photographs
+    #[command(
+        after_help = "Example: fishid data diff data.lock.json photos\n\nExit status 0, equal or not; with --exit-code 2 when they differ."
+    )]
+    Diff(DiffArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct LockArgs {
+    /// Folder or <s3://bucket/prefix>
+    pub dir: String,
+    /// The lock to write; an earlier one is replaced
+    #[arg(long, default_value = "data.lock.json", value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub group: GroupColumn,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct DiffArgs {
+    /// Before: a lock, a folder or <s3://bucket/prefix>
+    pub a: String,
+    /// After: a lock, a folder or <s3://bucket/prefix>
+    pub b: String,
+    /// Column of manifest.csv that names the group [default: that of the lock, else `group`]
+    #[arg(long, value_name = "NAME")]
+    pub group_column: Option<String>,
+    /// End with status 2 when they differ
+    #[arg(long)]
+    pub exit_code: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -16,9 +16,19 @@ pub struct TrainArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub recipe: RecipeArgs,
+    #[command(flatten)]
+    pub locked: LockedArgs,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which state of the photographs is meant.
+#[derive(Args, Debug, Clone)]
+pub struct LockedArgs {
+    /// Refuse photographs that are not those of this lock (see `fishid data lock`)
+    #[arg(long, value_name = "FILE", requires = "data")]
+    pub lock: Option<PathBuf>,
 }
 
 /// What decides the model besides the data.

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::model::RecipeArgs;
+use super::model::{LockedArgs, RecipeArgs};
 use super::registry::RegistryArgs;
 
 #[derive(Subcommand, Debug)]
@@ -20,11 +20,13 @@ pub struct PipelineRunArgs {
     #[arg(long)]
     pub data: Option<String>,
     #[command(flatten)]
+    pub locked: LockedArgs,
+    #[command(flatten)]
     pub recipe: RecipeArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
     /// Continue the last unfinished run
-    #[arg(long, conflicts_with_all = ["data", "backbone", "fit", "seed", "registry", "model", "allow_class_change"])]
+    #[arg(long, conflicts_with_all = ["data", "lock", "backbone", "fit", "seed", "registry", "model", "allow_class_change"])]
     pub resume: bool,
     #[command(flatten)]
     pub gate: GateArgs,

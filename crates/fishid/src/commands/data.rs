@@ -1,5 +1,7 @@
 //! `fishid data …`
 
+mod versions;
+
 use fishid_dataset::synth::{SynthError, SynthRequest, synthesise};
 use fishid_dataset::{
     CheckOptions, Dataset, DatasetError, OpenOptions, ProblemKind, Ratios, SplitFolderSummary,
@@ -7,6 +9,8 @@ use fishid_dataset::{
 };
 use fishid_image::Limits;
 use serde_json::json;
+
+pub use versions::expected;
 
 use super::{print_json, print_line};
 use crate::cli::{CheckArgs, DataCommand, GroupColumn, ImportArgs, SplitArgs, SynthArgs};
@@ -20,6 +24,8 @@ pub fn run(command: DataCommand, config: &Config) -> anyhow::Result<Status> {
         DataCommand::Check(args) => look(&args, config),
         DataCommand::Import(args) => bring_in(&args),
         DataCommand::Split(args) => split(args),
+        DataCommand::Lock(args) => versions::lock(&args),
+        DataCommand::Diff(args) => versions::diff(&args),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `fishid pipeline run`: wires data, backbone, registry and folders into the nine steps.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use fishid_dataset::Ratios;
@@ -25,6 +26,8 @@ use crate::surroundings;
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Settings {
     pub data: Option<String>,
+    #[serde(default)]
+    pub lock: Option<PathBuf>,
     pub backbone: Option<String>,
     #[serde(default)]
     pub weights: Option<String>,
@@ -67,6 +70,7 @@ impl Settings {
         let registry_url = registry_url.map(absolute).transpose()?;
         Ok(Self {
             data: data.map(absolute).transpose()?,
+            lock: None,
             backbone: match choice {
                 Choice::File(_) => backbone.map(absolute).transpose()?,
                 _ => backbone.cloned(),
@@ -121,7 +125,9 @@ pub fn run(args: &PipelineRunArgs, config: &Config, home: &Home) -> anyhow::Resu
     let settings = if args.resume {
         unfinished(home)?
     } else {
+        let lock = args.locked.lock.as_ref();
         Settings {
+            lock: lock.map(std::path::absolute).transpose()?,
             allow_class_change: args.gate.allow_class_change,
             ..Settings::new(args.data.as_ref(), &args.recipe, &args.registry, config)?
         }
@@ -185,6 +191,7 @@ pub fn carry_out(
         Some(location) => location.clone(),
         None => synthetic(home)?,
     };
+    let lock = data::expected(settings.lock.as_deref())?;
     let dataset = data::open(&location, &recipe_args.group)?;
     let mut story = Story::nested();
     let choices = choose(&recipe_args, &dataset, config, home, &mut story)?;
@@ -200,6 +207,7 @@ pub fn carry_out(
             seed: choices.seed,
             ratios: Ratios::default(),
             earlier: &BTreeMap::new(),
+            lock: lock.as_ref(),
             group_column: &settings.group_column,
             n_threads: 0,
             cache_dir: &home.embeddings(),

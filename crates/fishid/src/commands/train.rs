@@ -19,6 +19,7 @@ pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
     choice(&args.recipe, config)?;
     refuse_existing(&args.out)?;
     refuse_inside(&args.out, &args.data)?;
+    let lock = data::expected(args.locked.lock.as_deref())?;
     let dataset = data::open(&args.data, &args.recipe.group)?;
     let mut story = Story::default();
     let choices = choose(&args.recipe, &dataset, config, home, &mut story)?;
@@ -32,6 +33,7 @@ pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
         seed: choices.seed,
         ratios: Ratios::default(),
         earlier: &BTreeMap::new(),
+        lock: lock.as_ref(),
         group_column: &args.recipe.group.group_column,
         n_threads: 0,
         cache_dir: &home.embeddings(),
@@ -44,6 +46,7 @@ pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
         print_json(&json!({
             "bundle": args.out, "bundle_digest": outcome.bundle.bundle_digest()?,
             "model_digest": outcome.bundle.model_digest()?, "classes": outcome.plan.classes,
+            "data_digest": outcome.plan.data_digest,
             "demonstration": manifest.demonstration, "test": outcome.test, "validation": outcome.validation,
             "n_photographs": outcome.n_photographs, "setting": outcome.trained.fitted.setting,
             "temperature": outcome.trained.calibrated.temperature, "onnx_difference": outcome.onnx_difference,

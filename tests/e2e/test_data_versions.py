@@ -1,0 +1,111 @@
+"""`fishid data lock` and `diff`, and the locks that `train` and `pipeline run` keep to."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def copy(small_fish, tmp_path):
+    folder = tmp_path / "fish"
+    shutil.copytree(small_fish, folder)
+    return folder
+
+
+def lock(fishid, folder, file):
+    return fishid.ok("data", "lock", folder, "--out", file, "--json").json()
+
+
+def first_photo(folder):
+    return min(folder.glob("*/*.jpg"))
+
+
+def test_a_lock_is_the_same_file_for_a_copy_elsewhere(fishid, small_fish, copy, tmp_path):
+    told = lock(fishid, small_fish, tmp_path / "a.json")
+    lock(fishid, copy, tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    written = json.loads((tmp_path / "a.json").read_text())
+    assert written["schema_version"] == 1
+    assert written["digest"] == told["digest"]
+    assert len(written["photographs"]) == told["n_photographs"] == 48
+    assert all(photo["group"] for photo in written["photographs"])
+
+
+def test_a_difference_is_told_and_fails_a_script_that_asks_for_it(fishid, small_fish, copy, tmp_path):
+    file = tmp_path / "data.lock.json"
+    lock(fishid, small_fish, file)
+    assert fishid.ok("data", "diff", file, copy, "--exit-code").out.startswith("equal")
+
+    photo = first_photo(copy)
+    photo.rename(photo.with_name("moved.jpg"))
+    moved = fishid.ok("data", "diff", file, copy, "--json").json()
+    assert moved["equal"] is False
+    relative = photo.relative_to(copy).as_posix()
+    assert moved["moved"] == [{"from": relative, "to": f"{photo.parent.name}/moved.jpg"}]
+    assert moved["added"] == moved["removed"] == moved["changed"] == []
+    assert moved["classes"][photo.parent.name] == {"before": 12, "after": 12}
+    assert moved["a"]["digest"] != moved["b"]["digest"]
+
+    missing = fishid("data", "diff", tmp_path / "none.json", copy)
+    assert missing.status == 2
+    assert "none.json does not exist" in missing.err
+
+    told = fishid("data", "diff", small_fish, copy, "--exit-code")
+    assert told.status == 2
+    assert "moved.jpg" in told.out
+
+
+def test_training_records_the_digest_of_the_lock_and_refuses_other_photographs(fishid, copy, tmp_path):
+    file = tmp_path / "data.lock.json"
+    digest = lock(fishid, copy, file)["digest"]
+    trained = fishid.ok(
+        "train", "--data", copy, "--lock", file, "--out", tmp_path / "bundle", "--json"
+    ).json()
+    assert trained["data_digest"] == digest
+    bundle = json.loads((tmp_path / "bundle" / "fishid.json").read_text())
+    assert bundle["data"]["digest"] == digest
+
+    photo = first_photo(copy)
+    photo.write_bytes(photo.read_bytes() + b"\0")
+    refused = fishid("train", "--data", copy, "--lock", file, "--out", tmp_path / "other")
+    assert refused.status == 2
+    assert photo.name in refused.err
+    assert "fishid data lock" in refused.err
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_pipeline_run_keeps_to_its_lock_and_leaves_one_with_its_artifacts(fishid, copy, tmp_path):
+    file = tmp_path / "data.lock.json"
+    digest = lock(fishid, copy, file)["digest"]
+    run = fishid.ok("pipeline", "run", "--data", copy, "--lock", file, "--json").json()
+    assert json.loads(Path(run["bundle"], "fishid.json").read_text())["data"]["digest"] == digest
+    (kept,) = (fishid.home / "tracking").rglob("data.lock.json")
+    assert kept.read_bytes() == file.read_bytes()
+
+    # Every step of the run above could be skipped, but the lock is looked at all the same.
+    second = lock(fishid, copy, tmp_path / "second.json")
+    altered = tmp_path / "altered"
+    shutil.copytree(copy, altered)
+    first_photo(altered).unlink()
+    lock(fishid, altered, file)
+    refused = fishid("pipeline", "run", "--data", copy, "--lock", file)
+    assert refused.status == 2
+    assert "1 added" in refused.err
+    assert fishid("pipeline", "run", "--resume").status == 2, "resumed with the same lock, refused again"
+    assert second["n_photographs"] == 48
+
+
+def test_a_file_that_is_no_lock_is_refused(fishid, copy, tmp_path):
+    file = tmp_path / "notes.json"
+    file.write_text("{}")
+    for command in (
+        ["data", "diff", file, copy],
+        ["data", "lock", copy, "--out", file],
+        ["train", "--data", copy, "--lock", file, "--out", tmp_path / "bundle"],
+    ):
+        refused = fishid(*command)
+        assert refused.status == 2, command
+        assert "notes.json" in refused.err
+    assert file.read_text() == "{}"
