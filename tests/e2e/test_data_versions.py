@@ -109,3 +109,28 @@ def test_a_file_that_is_no_lock_is_refused(fishid, copy, tmp_path):
         assert refused.status == 2, command
         assert "notes.json" in refused.err
     assert file.read_text() == "{}"
+
+
+def test_one_split_is_measured_and_each_answer_written_down(fishid, small_fish, small_bundle, tmp_path):
+    bundle, _ = small_bundle
+    folder = tmp_path / "split"
+    fishid.ok("data", "split", small_fish, folder)
+    table = tmp_path / "predictions.csv"
+    measured = fishid.ok(
+        "evaluate", bundle, "--data", folder, "--split", "test", "--predictions", table, "--json"
+    ).json()
+    n = len(list(folder.glob("test/*/*.jpg")))
+    assert 0 < measured["n"] == n < 48
+    header, *rows = table.read_text().splitlines()
+    assert header == "path,actual,predicted,confidence,group"
+    assert len(rows) == n
+    right = sum(row.split(",")[1] == row.split(",")[2] for row in rows)
+    assert abs(right / n - measured["accuracy"]) < 1e-9
+    for arguments, word in (
+        (["--data", small_fish, "--split", "test"], "fishid data split"),
+        (["--data", folder, "--split", "tests"], "train, val and test"),
+        (["--data", folder, "--predictions", tmp_path / "none" / "p.csv"], "a folder that exists"),
+    ):
+        refused = fishid("evaluate", bundle, *arguments)
+        assert refused.status == 2, arguments
+        assert word in refused.err

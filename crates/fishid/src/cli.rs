@@ -50,7 +50,9 @@ pub enum Command {
     )]
     Train(TrainArgs),
     /// Measure a bundle on labelled photographs
-    #[command(after_help = "Example: fishid evaluate bundle --data photos --json")]
+    #[command(
+        after_help = "Example: fishid evaluate bundle --data photos-split --split test --json"
+    )]
     Evaluate(EvaluateArgs),
     /// Name the fish on photographs
     #[command(

@@ -59,8 +59,14 @@ pub struct EvaluateArgs {
     /// Folder of class folders, taken whole
     #[arg(long)]
     pub data: String,
+    /// Of train/val/test folders take only this one: train, val or test
+    #[arg(long, value_name = "SPLIT")]
+    pub split: Option<String>,
     #[command(flatten)]
     pub group: GroupColumn,
+    /// Write the answer to each photograph into a table
+    #[arg(long, value_name = "FILE.csv")]
+    pub predictions: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,

@@ -1,8 +1,10 @@
-//! `fishid evaluate`: a bundle against labelled photographs, all of them.
+//! `fishid evaluate`: a bundle against labelled photographs, all of them or those of one split.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fishid_dataset::{Dataset, groups_of, inspect};
+use anyhow::Context as _;
+use fishid_dataset::{Dataset, Split, groups_of, inspect};
 use fishid_image::Limits;
 use fishid_prediction::{Predictor, PredictorOptions};
 use fishid_training::{BootstrapOptions, Evaluation, EvaluationInput};
@@ -12,7 +14,7 @@ use serde_json::json;
 use super::{data, predict, print_json, print_line};
 use crate::cli::EvaluateArgs;
 use crate::config::Config;
-use crate::exit::{InputError, Status};
+use crate::exit::{BlameInput as _, InputError, Status};
 use crate::progress::Bar;
 
 pub fn run(args: &EvaluateArgs, config: &Config) -> anyhow::Result<Status> {
@@ -22,7 +24,19 @@ pub fn run(args: &EvaluateArgs, config: &Config) -> anyhow::Result<Status> {
             args.bundle.display()
         )));
     }
-    let dataset = data::open(&args.data, &args.group)?;
+    if let Some(file) = &args.predictions {
+        refuse_unwritable(file)?;
+    }
+    let split: Option<Split> = args
+        .split
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .blame_input()?;
+    let mut dataset = data::open(&args.data, &args.group)?;
+    if let Some(split) = split {
+        dataset = dataset.only(split).blame_input()?;
+    }
     let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let predictor = predict::open(&args.bundle, &PredictorOptions::for_files(n_threads))?;
 
@@ -38,12 +52,14 @@ pub fn run(args: &EvaluateArgs, config: &Config) -> anyhow::Result<Status> {
     let catalogue = config.catalogue()?;
     let (mut probabilities, mut truth, mut kept_groups, mut left_out) =
         (vec![], vec![], vec![], vec![]);
+    let mut paths = vec![];
     for ((photograph, group), answer) in dataset.photographs().iter().zip(groups).zip(answers) {
         match answer {
             Ok(row) => {
                 probabilities.push(row);
                 truth.push(catalogue.resolve(&photograph.class).slug);
                 kept_groups.push(group);
+                paths.push(photograph.path.as_str());
             }
             Err(error) => {
                 eprintln!("left out: {}: {error:#}", photograph.path);
@@ -69,9 +85,50 @@ pub fn run(args: &EvaluateArgs, config: &Config) -> anyhow::Result<Status> {
         groups: &kept_groups,
         classes: &classes,
     };
+    if let Some(file) = &args.predictions {
+        write_predictions(file, &paths, &input)
+            .with_context(|| format!("--predictions {}", file.display()))?;
+    }
     let evaluation = Evaluation::compute(&input, &BootstrapOptions::default());
     report(&evaluation, &left_out, args.json)?;
     Ok(Status::Done)
+}
+
+/// Told before the photographs are answered, not after.
+fn refuse_unwritable(file: &Path) -> anyhow::Result<()> {
+    let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
+    if file.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+        anyhow::bail!(InputError(format!(
+            "--predictions {}: name a file in a folder that exists",
+            file.display()
+        )));
+    }
+    Ok(())
+}
+
+/// One row a photograph, in the columns that plots of a confusion matrix want.
+fn write_predictions(
+    file: &Path,
+    paths: &[&str],
+    input: &EvaluationInput<'_>,
+) -> anyhow::Result<()> {
+    let mut table = csv::Writer::from_path(file)?;
+    table.write_record(["path", "actual", "predicted", "confidence", "group"])?;
+    for (index, path) in paths.iter().enumerate() {
+        let answer = input.probabilities[index]
+            .iter()
+            .zip(input.classes)
+            .max_by(|a, b| a.0.total_cmp(b.0));
+        let (confidence, predicted) = answer.context("the model knows no class")?;
+        table.write_record([
+            *path,
+            &input.truth[index],
+            predicted,
+            &confidence.to_string(),
+            &input.groups[index],
+        ])?;
+    }
+    Ok(table.flush()?)
 }
 
 /// Probabilities of every photograph, in order, or why there are none.
