@@ -9,6 +9,8 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$FISHID_CACHE/target}
 python=$(scripts/setup.sh python tests/requirements.txt)
 FISHID_STACK_PYTHON=$(scripts/setup.sh python stack/requirements.txt)/bin/python
 export FISHID_STACK_PYTHON
+FISHID_DVC=$(scripts/setup.sh python tests/dvc/requirements.txt)/bin/dvc
+export FISHID_DVC
 export FISHID_BIN=$CARGO_TARGET_DIR/release/fishid
 FISHID_S3_SERVER=${FISHID_S3_SERVER:-$FISHID_CACHE/tools/bin/versitygw}
 if [ -x "$FISHID_S3_SERVER" ]; then
