@@ -68,6 +68,10 @@ class Services:
         self.url = self.stack.services["fishid"].address
         self.real = bool(TEST_DATA)
 
+    def folder(self, drawn: Path) -> Path:
+        """The photographs of the first model: the real ones, where they are."""
+        return Path(TEST_DATA, "fishcam") if self.real else drawn
+
     def upload(self, folder: Path, prefix: str) -> str:
         """Copies a folder into the bucket; returns its address."""
         environment = self.stack.services["s3"].client_environment()
@@ -135,7 +139,7 @@ class FirstRun:
 
 
 def first_run(services: "Services", small_fish: Path) -> FirstRun:
-    folder = Path(TEST_DATA, "fishcam") if services.real else small_fish
+    folder = services.folder(small_fish)
     files = sorted(folder.glob("*/*.png")) or sorted(folder.glob("*/*.jpg"))
     photos = [file.read_bytes() for file in files[:: max(1, len(files) // 40)]]
     before = {path: services.get(path).status_code for path in ("/health", "/ready", "/model")}

@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import requests
+from services import TOKEN
 
 
 @pytest.fixture
@@ -134,3 +136,24 @@ def test_one_split_is_measured_and_each_answer_written_down(fishid, small_fish, 
         refused = fishid("evaluate", bundle, *arguments)
         assert refused.status == 2, arguments
         assert word in refused.err
+
+
+def test_photographs_in_s3_have_the_lock_of_their_folder_and_the_tracked_run_holds_it(
+    services, first_model, small_fish, tmp_path
+):
+    folder = services.folder(small_fish)
+    locks = [tmp_path / "s3.json", tmp_path / "folder.json"]
+    for data, file in zip((first_model.data, folder), locks, strict=True):
+        lock(services.fishid, data, file)
+    expected = locks[1].read_bytes()
+    assert locks[0].read_bytes() == expected
+
+    run = services.registry_command("show", first_model.version)["run"]
+    found = requests.get(
+        f"{services.mlflow}/get-artifact",
+        params={"run_uuid": run, "path": "data.lock.json"},
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=30,
+    )
+    found.raise_for_status()
+    assert found.content == expected
