@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use fishid_storage::Storage;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,6 @@ use crate::manifest::{self, Manifest};
 use crate::photograph::Split;
 use crate::problem::Problem;
 use crate::split::Ratios;
-use crate::storage::Storage;
 use crate::{DatasetError, Progress};
 
 /// File in the target that says it was written here and how; only such a folder is ever replaced.
@@ -155,7 +155,7 @@ impl Target {
         paths.par_iter().enumerate().try_for_each(|(index, path)| {
             fill(index, &self.staging.join(path))?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, items.len());
-            Ok(())
+            Ok::<(), DatasetError>(())
         })?;
         write_manifest(
             &self.staging.join(manifest::FILE_NAME),

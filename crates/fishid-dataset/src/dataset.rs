@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use csv::StringRecord;
+use fishid_storage::{Listed, Storage};
 use sha2::{Digest, Sha256};
 
 use crate::content::{Content, data_digest};
@@ -11,7 +12,6 @@ use crate::layout::Layout;
 use crate::manifest::{self, Manifest};
 use crate::photograph::{Origin, Photograph, Split};
 use crate::problem::Problem;
-use crate::storage::{Listed, Storage};
 use crate::{DatasetError, layout};
 
 /// File beside the class folders that says the fish were drawn by [`crate::synth`].
@@ -121,7 +121,7 @@ impl Dataset {
 
     /// Reads the file of a photograph; from S3 with retries.
     pub fn read(&self, photograph: &Photograph) -> Result<Bytes, DatasetError> {
-        self.storage.read(&photograph.path)
+        Ok(self.storage.read(&photograph.path)?)
     }
 
     /// What was opened, as it was written.
@@ -166,6 +166,11 @@ impl Dataset {
     /// includes it.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Whether the photographs are on another machine.
+    pub fn is_remote(&self) -> bool {
+        self.storage.is_remote()
     }
 
     /// Threads that read at once: the cores for a folder; more for S3, where reading is mostly waiting.

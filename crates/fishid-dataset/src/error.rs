@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use fishid_storage::StorageError;
+
 use crate::Split;
 
 const LAYOUT: &str = "expected DIR/<species>/<photographs>, or DIR/train, DIR/val and DIR/test of such species folders \
@@ -147,6 +149,9 @@ pub enum DatasetError {
         /// What is wrong, with the remedy.
         reason: String,
     },
+    /// Any other trouble with the place of the files.
+    #[error(transparent)]
+    Unusable(StorageError),
     /// The output cannot be used.
     #[error("cannot write into {}: {reason}", path.display())]
     Output {
@@ -169,4 +174,23 @@ pub enum DatasetError {
         /// What is wrong.
         reason: String,
     },
+}
+
+/// Said again where a data set can say more than a place for files: what is expected there.
+impl From<StorageError> for DatasetError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Missing { location } => Self::Missing { location },
+            StorageError::NotAFolder { location } => Self::NotAFolder { location },
+            StorageError::UnknownScheme { location } => Self::UnknownScheme { location },
+            StorageError::Read { path, reason } => Self::Read { path, reason },
+            StorageError::S3 { path, problem } => Self::Storage {
+                location: path,
+                reason: problem.to_string(),
+            },
+            StorageError::Settings { location, reason }
+            | StorageError::List { location, reason } => Self::Storage { location, reason },
+            other => Self::Unusable(other),
+        }
+    }
 }

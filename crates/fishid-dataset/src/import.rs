@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fishid_image::Limits;
+use fishid_storage::Storage;
 use serde::Serialize;
 
 use crate::arrangement::{Item, Marker, SplitFolderSummary, Target, write_error};
@@ -23,7 +24,6 @@ use crate::manifest::{self, Manifest};
 use crate::problem::Problem;
 use crate::split::{GroupedPhoto, Ratios, assign_splits_after};
 use crate::split_folder::{earlier_groups, refuse_nested, summary};
-use crate::storage::Storage;
 use crate::{DatasetError, Progress};
 use class_folder::Place;
 

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use fishid_storage::{Listing, is_hidden};
+
 use crate::photograph::{Photograph, Split};
 use crate::problem::{Problem, ProblemKind};
-use crate::storage::{Listing, is_hidden};
 use crate::{DatasetError, Origin};
 
 /// File that `data synth` leaves beside the class folders.
@@ -184,7 +185,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::storage::Listed;
+    use fishid_storage::Listed;
 
     fn layout(paths: &[&str]) -> Result<Layout, DatasetError> {
         let files = paths

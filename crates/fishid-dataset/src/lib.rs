@@ -21,7 +21,6 @@ mod photograph;
 mod problem;
 mod split;
 mod split_folder;
-mod storage;
 pub mod synth;
 
 pub use arrangement::SplitFolderSummary;

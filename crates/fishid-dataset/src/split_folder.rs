@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fishid_image::Limits;
+use fishid_storage::Storage;
 use fishid_taxonomy::slug_from_name;
 
 use crate::arrangement::{Item, Marker, SplitFolderSummary, Target, write_error};
@@ -13,7 +14,6 @@ use crate::inspection::{Inspection, inspect};
 use crate::photograph::{Origin, Photograph, Split};
 use crate::problem::Problem;
 use crate::split::{GroupedPhoto, Ratios, assign_splits_after};
-use crate::storage::Storage;
 use crate::{Dataset, DatasetError, Progress};
 
 /// What to write where.
@@ -251,6 +251,6 @@ impl Dataset {
 
     fn read_marker(&self) -> Result<bytes::Bytes, DatasetError> {
         let storage: &Storage = self.storage();
-        storage.read(SYNTHETIC_MARKER)
+        Ok(storage.read(SYNTHETIC_MARKER)?)
     }
 }

@@ -1,12 +1,14 @@
 //! Fixtures that several rooms test with: a tiny model that the real engine runs, and photographs.
 //!
-//! A model hub that fails on purpose is in [`hub`], a real `MLflow` server in [`mlflow`].
+//! A model hub that fails on purpose is in [`hub`], a real `MLflow` server in [`mlflow`], a real S3 server with a
+//! proxy that fails on purpose in [`s3`].
 //!
 //! Only ever a dev-dependency. Panics where a test could only unwrap.
 
 pub mod http;
 pub mod hub;
 pub mod mlflow;
+pub mod s3;
 mod small_backbone;
 
 use std::fs;

@@ -1,0 +1,74 @@
+//! A folder brought to a bucket, and gone on with.
+
+use fishid_storage::{Mirrored, mirror};
+use fishid_testing::s3::Fault;
+
+use crate::support::{Setting, content, write};
+
+#[test]
+fn a_folder_goes_up_once_and_then_only_what_changed() {
+    let Some(setting) = Setting::start(|_| Fault::None) else {
+        return;
+    };
+    let folder = setting.path("photos");
+    for n in 0..30_u64 {
+        let class = folder.join(["esox_lucius", "окунь речной"][n as usize % 2]);
+        std::fs::create_dir_all(&class).unwrap();
+        write(&class.join(format!("{n}.jpg")), &content(1_000, n));
+    }
+    write(&folder.join("manifest.csv"), b"path,group\n");
+    write(&folder.join(".DS_Store"), b"x");
+    let storage = setting.through();
+    let up = || mirror(&folder, &storage, &|_, _| {}).unwrap();
+    let first = up();
+    assert_eq!(
+        (first.n_stored, first.n_skipped, first.bytes_stored),
+        (31, 0, 30_011)
+    );
+    let skipped = Mirrored {
+        n_skipped: 31,
+        ..Mirrored::default()
+    };
+    assert_eq!(up(), skipped);
+    // The same size, another content.
+    write(&folder.join("esox_lucius/0.jpg"), &content(1_000, 99));
+    assert_eq!((up().n_stored, up()), (1, skipped));
+    let mut paths: Vec<String> = storage
+        .list()
+        .unwrap()
+        .files
+        .into_iter()
+        .map(|file| file.path)
+        .collect();
+    paths.sort();
+    assert_eq!(paths.len(), 31);
+    assert!(!paths.iter().any(|path| path.contains(".DS_Store")));
+    assert_eq!(storage.folders(""), ["esox_lucius", "окунь речной"]);
+}
+
+#[test]
+fn an_upload_that_stops_in_the_middle_is_gone_on_with() {
+    let failing = std::sync::atomic::AtomicUsize::new(0);
+    let Some(setting) = Setting::start(move |seen| {
+        let n = failing.fetch_add(
+            usize::from(seen.method == "PUT"),
+            std::sync::atomic::Ordering::SeqCst,
+        );
+        if n >= 40 && seen.method == "PUT" {
+            Fault::Refuse(403, "ExpiredToken")
+        } else {
+            Fault::None
+        }
+    }) else {
+        return;
+    };
+    let folder = setting.path("photos");
+    std::fs::create_dir_all(&folder).unwrap();
+    for n in 0..100 {
+        write(&folder.join(format!("{n}.jpg")), &content(1_000, n));
+    }
+    let error = mirror(&folder, &setting.through(), &|_, _| {}).unwrap_err();
+    assert!(error.to_string().contains("expired"), "{error}");
+    let rest = mirror(&folder, &setting.direct(), &|_, _| {}).unwrap();
+    assert_eq!((rest.n_stored, rest.n_skipped), (60, 40));
+}
