@@ -22,17 +22,6 @@ SERVICES = ("postgres", "s3", "mlflow", "fishid")
 # Given to every command as a person would give it to an MLflow that wants one; it may appear nowhere.
 TOKEN = "token-3f1c9a7be5d84c66"
 
-UPLOAD = """
-import boto3, concurrent.futures, pathlib, sys
-s3, folder, prefix = boto3.client("s3"), pathlib.Path(sys.argv[1]), sys.argv[2]
-files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-def put(path):
-    s3.upload_file(str(path), "data", f"{prefix}/{path.relative_to(folder).as_posix()}")
-with concurrent.futures.ThreadPoolExecutor(8) as pool:
-    list(pool.map(put, files))
-print(len(files))
-"""
-
 
 def stack_python() -> str:
     python = os.environ.get("FISHID_STACK_PYTHON")
@@ -71,13 +60,6 @@ class Services:
     def folder(self, drawn: Path) -> Path:
         """The photographs of the first model: the real ones, where they are."""
         return Path(TEST_DATA, "fishcam") if self.real else drawn
-
-    def upload(self, folder: Path, prefix: str) -> str:
-        """Copies a folder into the bucket; returns its address."""
-        environment = self.stack.services["s3"].client_environment()
-        command = [self.python, "-c", UPLOAD, folder, prefix]
-        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
-        return f"s3://data/{prefix}"
 
     def pipeline(self, data: str, *arguments) -> dict:
         backbone = Path(TEST_DATA, "backbones/mobilenet_v2_imagenet.onnx") if self.real else SMALL_BACKBONE
@@ -143,7 +125,8 @@ def first_run(services: "Services", small_fish: Path) -> FirstRun:
     files = sorted(folder.glob("*/*.png")) or sorted(folder.glob("*/*.jpg"))
     photos = [file.read_bytes() for file in files[:: max(1, len(files) // 40)]]
     before = {path: services.get(path).status_code for path in ("/health", "/ready", "/model")}
-    data = services.upload(folder, "photographs")
+    data = "s3://data/photographs"
+    services.fishid.ok("data", "upload", folder, data)
     with Watch(services.url) as watch:
         started = time.monotonic()
         result = services.pipeline(data)

@@ -3,13 +3,15 @@
 //! `FISHID_TEST_DATA=… cargo run --release -p fishid-bench --bin embedding_rate`. Measures on the same
 //! cores, one after the other: the engine alone (one session per core, fixed pixels), reading, decoding
 //! and augmenting alone, and the trainer on an empty cache. The bound is one over the sum of both costs.
+//! Given a place (`s3://bucket/prefix`) that holds the same photographs, the trainer is timed on them from
+//! there too.
 #![allow(clippy::print_stdout)] // the table is what it is for
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fishid_bench::test_data;
 use fishid_dataset::{Dataset, OpenOptions};
 use fishid_engine::{EngineOptions, ImageModel};
@@ -41,6 +43,18 @@ fn main() -> Result<()> {
         View::Augmented { index: 0 },
         View::Augmented { index: 1 },
     ];
+    let elsewhere = std::env::args()
+        .nth(1)
+        .map(|location| Dataset::open(&location, &OpenOptions::default()))
+        .transpose()?;
+    if let Some(elsewhere) = &elsewhere {
+        ensure!(
+            elsewhere.photographs() == dataset.photographs(),
+            "{} does not hold the photographs of {}",
+            elsewhere.location(),
+            location.display()
+        );
+    }
     let stride = (dataset.photographs().len() / N_PHOTOGRAPHS).max(1);
     let jobs: Vec<EmbedJob> = (0..dataset.photographs().len())
         .step_by(stride)
@@ -56,31 +70,39 @@ fn main() -> Result<()> {
         jobs.len(),
         views.len()
     );
-    println!(
-        "| round | engine alone, per s | decode and augment alone, per s | bound, per s | trainer, per s | trainer / bound |"
-    );
-    println!("|---|---|---|---|---|---|");
-    for round in 1..=N_ROUNDS {
-        let engine = engine_rate(&embedder(&backbone)?, n_threads)?;
-        let pixels = pixel_rate(&dataset, &preprocessing, &jobs, n_threads)?;
-        let bound = 1.0 / (1.0 / engine + 1.0 / pixels);
+    let trainer_rate = |dataset: &Dataset| -> Result<f64> {
         let cache = tempfile::tempdir()?;
         let embeddings = embed_all(
             &EmbedRequest {
-                dataset: &dataset,
+                dataset,
                 backbone: &backbone,
                 preprocessing: &preprocessing,
                 augmentation: &Augmentation::default(),
                 seed: 0,
                 n_threads,
                 cache_dir: cache.path(),
+                shared: None,
                 jobs: &jobs,
             },
             &mut Silent,
         )?;
-        let trainer = embeddings.per_second().context("nothing was embedded")?;
+        embeddings.per_second().context("nothing was embedded")
+    };
+    println!(
+        "| round | engine alone, per s | decode and augment alone, per s | bound, per s | trainer, per s | trainer / bound | from elsewhere, per s | elsewhere / folder |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for round in 1..=N_ROUNDS {
+        let engine = engine_rate(&embedder(&backbone)?, n_threads)?;
+        let pixels = pixel_rate(&dataset, &preprocessing, &jobs, n_threads)?;
+        let bound = 1.0 / (1.0 / engine + 1.0 / pixels);
+        let trainer = trainer_rate(&dataset)?;
+        let other = match elsewhere.as_ref().map(&trainer_rate).transpose()? {
+            Some(rate) => format!("{rate:.1} | {:.1} %", rate / trainer * 100.0),
+            None => "– | –".to_owned(),
+        };
         println!(
-            "| {round} | {engine:.1} | {pixels:.1} | {bound:.1} | {trainer:.1} | {:.1} % |",
+            "| {round} | {engine:.1} | {pixels:.1} | {bound:.1} | {trainer:.1} | {:.1} % | {other} |",
             trainer / bound * 100.0
         );
     }

@@ -227,6 +227,7 @@ fn embed(
         seed: 0,
         n_threads: 0,
         cache_dir: &cache_dir(),
+        shared: None,
         jobs: &jobs,
     };
     Ok(embed_all(&request, &mut Silent)?)

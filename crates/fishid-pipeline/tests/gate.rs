@@ -146,6 +146,7 @@ impl Workshop {
                 group_column: "group",
                 n_threads: 2,
                 cache_dir: &root.join("embeddings"),
+                shared_embeddings: None,
                 model_name: MODEL,
                 code_version: "test",
             },

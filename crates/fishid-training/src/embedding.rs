@@ -5,6 +5,7 @@
 
 mod key;
 mod part;
+mod shared;
 mod store;
 mod workers;
 
@@ -15,6 +16,7 @@ use fishid_dataset::Dataset;
 use fishid_engine::{EngineOptions, ImageModel};
 use fishid_image::{Augmentation, Limits, Preprocessing, View};
 use fishid_network::BackboneFile;
+use fishid_storage::Storage;
 
 pub use key::StoreKey;
 pub use store::EmbeddingStore;
@@ -52,6 +54,8 @@ pub struct EmbedRequest<'a> {
     pub n_threads: usize,
     /// Where embeddings are kept between runs.
     pub cache_dir: &'a Path,
+    /// Where they are shared with other machines.
+    pub shared: Option<&'a Storage>,
     /// What is wanted.
     pub jobs: &'a [EmbedJob],
 }
@@ -120,7 +124,7 @@ pub fn embed_all(
         preprocessing_digest: request.preprocessing.digest(),
         engine_digest: first.engine_digest(),
     };
-    let mut store = EmbeddingStore::open(request.cache_dir, &key)?;
+    let mut store = EmbeddingStore::open(request.cache_dir, &key)?.shared_in(request.shared);
     let photographs = request.dataset.photographs();
     let read = |photograph: usize| {
         let bytes = request
@@ -138,6 +142,12 @@ pub fn embed_all(
         limits: Limits::default(),
         seed: request.seed,
         n_threads: threads(request.n_threads),
+        // A folder answers at once; S3 answers many as fast as one.
+        n_readers: if request.dataset.is_remote() {
+            request.dataset.n_readers()
+        } else {
+            0
+        },
         flush_every: FLUSH_EVERY,
     };
     drop(first);

@@ -11,6 +11,7 @@ use fishid_bundle::Bundle;
 use fishid_dataset::{DataLock, Dataset, Inspection, Ratios, Split, inspect};
 use fishid_image::{Filter, Fit, Limits, Preprocessing, View};
 use fishid_network::BackboneFile;
+use fishid_storage::Storage;
 use fishid_taxonomy::Catalogue;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,8 @@ pub struct TrainRequest<'a> {
     pub n_threads: usize,
     /// Where embeddings are kept between runs.
     pub cache_dir: &'a Path,
+    /// Where embeddings are shared with other machines.
+    pub shared_embeddings: Option<&'a Storage>,
     /// Name of the model, `fish-classifier` by default.
     pub model_name: &'a str,
     /// Version of the code, for the record.
@@ -280,6 +283,7 @@ pub fn embed_plan(
             seed: request.seed,
             n_threads: request.n_threads,
             cache_dir: request.cache_dir,
+            shared: request.shared_embeddings,
             jobs: &jobs,
         },
         progress,

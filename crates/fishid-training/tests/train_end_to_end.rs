@@ -85,6 +85,7 @@ impl Workshop {
             group_column: "group",
             n_threads: 2,
             cache_dir: &self.dir.path().join("embeddings"),
+            shared_embeddings: None,
             model_name: "fish-classifier",
             code_version: "test",
         };
@@ -296,6 +297,7 @@ fn a_taken_output_folder_is_refused_before_the_work_is_lost_on_it() {
         group_column: "group",
         n_threads: 2,
         cache_dir: &workshop.dir.path().join("embeddings"),
+        shared_embeddings: None,
         model_name: "fish-classifier",
         code_version: "test",
     };

@@ -1,11 +1,13 @@
 //! Settings: flag > environment (`FISHID_SECTION__KEY`) > `fishid.toml` > default. An unknown key is an
 //! error that names it, because a misspelt setting that is silently ignored costs a night.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
+use fishid_storage::Storage;
 use fishid_taxonomy::Catalogue;
 use fishid_training::GateLimits;
 use serde::Deserialize;
@@ -129,6 +131,17 @@ pub struct TrainConfig {
     pub weights: Option<String>,
     /// Seed used when `--seed` is not given.
     pub seed: Option<u64>,
+    /// Folder or `s3://bucket/prefix` that machines share their embeddings in.
+    pub embeddings: Option<String>,
+}
+
+impl TrainConfig {
+    /// The place of the shared embeddings, where one is set.
+    pub fn shared_embeddings(&self) -> anyhow::Result<Option<Storage>> {
+        let place = self.embeddings.as_deref();
+        let opened = place.map(|place| Storage::open(place, &BTreeMap::new()));
+        opened.transpose().context("train.embeddings").blame_input()
+    }
 }
 
 /// `[weights]`

@@ -4,8 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fishid_storage::Storage;
+
 use super::key::StoreKey;
 use super::part::{self, Row};
+use super::shared::Shared;
 use crate::error::TrainingError;
 
 /// (photo digest, view name)
@@ -15,14 +18,17 @@ type RowKey = (String, String);
 #[derive(Debug)]
 pub struct EmbeddingStore {
     dir: PathBuf,
+    folder: String,
     pending: Vec<Row>,
-    damaged: Vec<String>,
+    shared: Option<Shared>,
+    warnings: Vec<String>,
 }
 
 impl EmbeddingStore {
     /// Opens the folder of `key` under `cache_dir`, making it when it is not there.
     pub fn open(cache_dir: &Path, key: &StoreKey) -> Result<Self, TrainingError> {
-        let dir = cache_dir.join(key.folder());
+        let folder = key.folder();
+        let dir = cache_dir.join(&folder);
         fs::create_dir_all(&dir).map_err(TrainingError::file("cannot create", &dir))?;
         let description = dir.join("key.json");
         if !description.exists() {
@@ -32,20 +38,52 @@ impl EmbeddingStore {
         }
         Ok(Self {
             dir,
+            folder,
             pending: Vec::new(),
-            damaged: Vec::new(),
+            shared: None,
+            warnings: Vec::new(),
         })
     }
 
+    /// The same store with a place that other machines use too; trouble with that place is a warning.
+    #[must_use]
+    pub fn shared_in(mut self, place: Option<&Storage>) -> Self {
+        match place.map(|place| Shared::open(place, &self.folder)) {
+            Some(Ok(shared)) => self.shared = Some(shared),
+            Some(Err(error)) => self.warnings.push(error.to_string()),
+            None => {}
+        }
+        self
+    }
+
     /// The embeddings that are there among those `wanted`, by photograph digest. A part file that cannot be read is
-    /// set aside and reported by [`Self::damaged`]; its embeddings are computed again.
+    /// set aside and reported by [`Self::take_warnings`]; its embeddings are computed again.
     pub(super) fn load(
         &mut self,
         wanted_views: &HashSet<String>,
     ) -> Result<HashMap<RowKey, Vec<f32>>, TrainingError> {
         let mut found = HashMap::new();
-        for path in self.parts()? {
-            match part::read(&path, |view| wanted_views.contains(view)) {
+        self.read_parts(&self.parts()?, wanted_views, &mut found)?;
+        // Met after the damaged ones were set aside, so that they are fetched whole and never brought.
+        if let Some(shared) = &mut self.shared {
+            let here = parts_in(&self.dir)?;
+            self.warnings.extend(shared.meet(&self.dir, &here));
+            let here: HashSet<PathBuf> = here.into_iter().collect();
+            let mut fetched = self.parts()?;
+            fetched.retain(|path| !here.contains(path));
+            self.read_parts(&fetched, wanted_views, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    fn read_parts(
+        &mut self,
+        parts: &[PathBuf],
+        wanted_views: &HashSet<String>,
+        found: &mut HashMap<RowKey, Vec<f32>>,
+    ) -> Result<(), TrainingError> {
+        for path in parts {
+            match part::read(path, |view| wanted_views.contains(view)) {
                 Ok(rows) => {
                     found.extend(
                         rows.into_iter()
@@ -54,21 +92,26 @@ impl EmbeddingStore {
                 }
                 Err(reason) => {
                     let aside = path.with_extension("parquet.damaged");
-                    fs::rename(&path, &aside)
-                        .map_err(TrainingError::file("cannot rename", &path))?;
-                    self.damaged.push(format!(
+                    fs::rename(path, &aside).map_err(TrainingError::file("cannot rename", path))?;
+                    self.warnings.push(format!(
                         "{} is damaged ({reason}); it was set aside and its embeddings are computed again",
                         path.display()
                     ));
                 }
             }
         }
-        Ok(found)
+        Ok(())
     }
 
-    /// One sentence per part file that was found damaged.
-    pub fn damaged(&self) -> &[String] {
-        &self.damaged
+    /// One sentence for each thing that a person should know and that stops nothing, each told once.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Waits until the shared place has what is here; what it could not take is a warning.
+    pub(super) fn finish(&mut self) {
+        self.warnings
+            .extend(self.shared.as_mut().and_then(Shared::finish));
     }
 
     /// Adds a row; it is on disk after the next [`Self::flush`].
@@ -90,21 +133,27 @@ impl EmbeddingStore {
             .join(format!("part-{}.parquet", part::name(&self.pending)));
         part::write(&path, &self.pending)?;
         self.pending.clear();
+        if let Some(shared) = &mut self.shared {
+            shared.bring(path);
+        }
         Ok(())
     }
 
     fn parts(&self) -> Result<Vec<PathBuf>, TrainingError> {
-        let entries =
-            fs::read_dir(&self.dir).map_err(TrainingError::file("cannot list", &self.dir))?;
-        let mut parts: Vec<PathBuf> = entries
-            .filter_map(Result::ok)
-            .map(|entry| entry.path())
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "parquet")
-            })
-            .collect();
-        parts.sort();
-        Ok(parts)
+        parts_in(&self.dir)
     }
+}
+
+fn parts_in(dir: &Path) -> Result<Vec<PathBuf>, TrainingError> {
+    let entries = fs::read_dir(dir).map_err(TrainingError::file("cannot list", dir))?;
+    let mut parts: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "parquet")
+        })
+        .collect();
+    parts.sort();
+    Ok(parts)
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use fishid_image::{Augmentation, Limits, Preprocessing, View, photo_digest};
 
 use super::part::Row;
@@ -41,6 +41,8 @@ pub(super) struct Pool<'a> {
     pub(super) limits: Limits,
     pub(super) seed: u64,
     pub(super) n_threads: usize,
+    /// Threads that only read, ahead of the workers; 0 where a worker reads for itself.
+    pub(super) n_readers: usize,
     /// New embeddings lie in memory no longer than this while photographs are answered.
     pub(super) flush_every: Duration,
 }
@@ -63,11 +65,25 @@ enum Answer {
     Failed(TrainingError),
 }
 
-/// What the workers share while they run.
+/// The bytes of a photograph, or why there are none.
+type Bytes = Result<Vec<u8>, String>;
+
+/// What the threads share while they run.
 struct Shared {
     known: Known,
     next: AtomicUsize,
     is_stopped: AtomicBool,
+}
+
+impl Shared {
+    /// The next job nobody has taken.
+    fn take(&self, n_jobs: usize) -> Option<usize> {
+        if self.is_stopped.load(Ordering::Relaxed) {
+            return None;
+        }
+        let job = self.next.fetch_add(1, Ordering::Relaxed);
+        (job < n_jobs).then_some(job)
+    }
 }
 
 impl Pool<'_> {
@@ -82,8 +98,8 @@ impl Pool<'_> {
             .flat_map(|job| job.views.iter().map(|view| self.name(*view)))
             .collect();
         let known = store.load(&wanted)?;
-        for text in store.damaged() {
-            progress.warn(text);
+        for text in store.take_warnings() {
+            progress.warn(&text);
         }
         let shared = Shared {
             known,
@@ -91,12 +107,23 @@ impl Pool<'_> {
             is_stopped: AtomicBool::new(false),
         };
         let (sender, receiver) = bounded::<Answer>(self.n_threads * 4);
+        // As many photographs wait in memory as are being read.
+        let (read_sender, read_receiver) = bounded::<(usize, Bytes)>(self.n_readers);
         thread::scope(|scope| {
+            let is_read_ahead = (0..self.n_readers).fold(false, |is_started, i| {
+                let sender = read_sender.clone();
+                let shared = &shared;
+                let reader = move || self.read_ahead(shared, &sender);
+                let thread = thread::Builder::new().name(format!("read-{i}"));
+                is_started | thread.spawn_scoped(scope, reader).is_ok()
+            });
+            drop(read_sender);
+            let ahead = is_read_ahead.then_some(read_receiver);
             for i in 0..self.n_threads.max(1) {
                 let sender = sender.clone();
                 let work = {
-                    let shared = &shared;
-                    move || self.work(shared, &sender)
+                    let (shared, ahead) = (&shared, ahead.clone());
+                    move || self.work(shared, ahead.as_ref(), &sender)
                 };
                 let thread = thread::Builder::new().name(format!("embed-{i}"));
                 match thread.spawn_scoped(scope, work) {
@@ -110,7 +137,8 @@ impl Pool<'_> {
                     Err(_) => break,
                 }
             }
-            drop(sender);
+            // Readers that wait for room end with the last worker.
+            drop((sender, ahead));
             let gathered = self.gather(&receiver, store, progress);
             shared.is_stopped.store(true, Ordering::Relaxed);
             // Workers that wait for room in the channel must find it.
@@ -123,28 +151,49 @@ impl Pool<'_> {
         view.key(self.seed, self.augmentation)
     }
 
-    fn work(&self, shared: &Shared, sender: &Sender<Answer>) {
-        let mut embedder = match (self.make_embedder)() {
-            Ok(embedder) => embedder,
-            Err(error) => return drop(sender.send(Answer::Failed(error))),
-        };
-        while !shared.is_stopped.load(Ordering::Relaxed) {
-            let job = shared.next.fetch_add(1, Ordering::Relaxed);
-            if job >= self.jobs.len() {
-                break;
-            }
-            if sender
-                .send(self.embed(job, &shared.known, embedder.as_mut()))
-                .is_err()
-            {
+    fn read_ahead(&self, shared: &Shared, sender: &Sender<(usize, Bytes)>) {
+        while let Some(job) = shared.take(self.jobs.len()) {
+            let bytes = (self.read)(self.jobs[job].photograph);
+            if sender.send((job, bytes)).is_err() {
                 break;
             }
         }
     }
 
-    fn embed(&self, job: usize, known: &Known, embedder: &mut dyn Embedder) -> Answer {
+    fn work(
+        &self,
+        shared: &Shared,
+        ahead: Option<&Receiver<(usize, Bytes)>>,
+        sender: &Sender<Answer>,
+    ) {
+        let mut embedder = match (self.make_embedder)() {
+            Ok(embedder) => embedder,
+            Err(error) => return drop(sender.send(Answer::Failed(error))),
+        };
+        let next = || {
+            if let Some(ahead) = ahead {
+                return ahead.recv().ok();
+            }
+            let job = shared.take(self.jobs.len())?;
+            Some((job, (self.read)(self.jobs[job].photograph)))
+        };
+        while let Some((job, bytes)) = next() {
+            let answer = self.embed(job, bytes, &shared.known, embedder.as_mut());
+            if sender.send(answer).is_err() || shared.is_stopped.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    }
+
+    fn embed(
+        &self,
+        job: usize,
+        bytes: Bytes,
+        known: &Known,
+        embedder: &mut dyn Embedder,
+    ) -> Answer {
         let wanted = &self.jobs[job];
-        let bytes = match (self.read)(wanted.photograph) {
+        let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(reason) => return Answer::Rejected { job, reason },
         };
@@ -183,7 +232,7 @@ impl Pool<'_> {
 
     fn gather(
         &self,
-        receiver: &crossbeam_channel::Receiver<Answer>,
+        receiver: &Receiver<Answer>,
         store: &mut EmbeddingStore,
         progress: &mut dyn Progress,
     ) -> Result<Embeddings, TrainingError> {
@@ -239,6 +288,10 @@ impl Pool<'_> {
             progress.advanced(done, self.jobs.len(), (n_computed > 0).then_some(rate));
         }
         store.flush()?;
+        store.finish();
+        for text in store.take_warnings() {
+            progress.warn(&text);
+        }
         rejected.sort_by_key(|photograph| photograph.photograph);
         let photographs: Vec<EmbeddedPhotograph> = gathered.into_iter().flatten().collect();
         let dim = photographs

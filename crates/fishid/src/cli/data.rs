@@ -22,6 +22,11 @@ pub enum DataCommand {
     /// Split class folders into train/val/test by group
     #[command(after_help = "Example: fishid data split photos photos-split --ratios 80/10/10")]
     Split(SplitArgs),
+    /// Bring a folder to S3; what is there already, with the same content, is left alone
+    #[command(
+        after_help = "Example: fishid data upload photos s3://fish/rivers\n\nThe server and the keys come from the variables of the AWS tools: docs/STORAGE.md."
+    )]
+    Upload(UploadArgs),
     /// Write down which photographs there are, by content
     #[command(
         after_help = "Example: fishid data lock photos --out data.lock.json\n\nThe file is the same wherever the photographs lie; keep it under version control. `fishid train` and `fishid pipeline run` take it with --lock and refuse other photographs."
@@ -32,6 +37,17 @@ pub enum DataCommand {
         after_help = "Example: fishid data diff data.lock.json photos\n\nExit status 0, equal or not; with --exit-code 2 when they differ."
     )]
     Diff(DiffArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct UploadArgs {
+    /// Folder whose files are brought
+    pub dir: PathBuf,
+    /// Where to: <s3://bucket/prefix>, or another folder
+    pub to: String,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug)]

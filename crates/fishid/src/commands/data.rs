@@ -2,18 +2,23 @@
 
 mod versions;
 
+use std::collections::BTreeMap;
+
 use fishid_dataset::synth::{SynthError, SynthRequest, synthesise};
 use fishid_dataset::{
     CheckOptions, Dataset, DatasetError, OpenOptions, ProblemKind, Ratios, SplitFolderSummary,
     SplitRequest, check, import, write_split,
 };
 use fishid_image::Limits;
+use fishid_storage::{Storage, StorageError, mirror};
 use serde_json::json;
 
 pub use versions::expected;
 
 use super::{print_json, print_line};
-use crate::cli::{CheckArgs, DataCommand, GroupColumn, ImportArgs, SplitArgs, SynthArgs};
+use crate::cli::{
+    CheckArgs, DataCommand, GroupColumn, ImportArgs, SplitArgs, SynthArgs, UploadArgs,
+};
 use crate::config::Config;
 use crate::exit::{BlameInput as _, InputError, Status};
 use crate::progress::Bar;
@@ -26,6 +31,7 @@ pub fn run(command: DataCommand, config: &Config) -> anyhow::Result<Status> {
         DataCommand::Split(args) => split(args),
         DataCommand::Lock(args) => versions::lock(&args),
         DataCommand::Diff(args) => versions::diff(&args),
+        DataCommand::Upload(args) => upload(&args),
     }
 }
 
@@ -48,11 +54,48 @@ pub fn open(location: &str, group: &GroupColumn) -> anyhow::Result<Dataset> {
 /// What is wrong with photographs or arguments is the input's fault; a full disk or a dead network is not.
 fn blame(error: DatasetError) -> anyhow::Error {
     match error {
-        DatasetError::Write { .. } | DatasetError::Storage { .. } | DatasetError::Read { .. } => {
-            error.into()
-        }
+        DatasetError::Write { .. }
+        | DatasetError::Storage { .. }
+        | DatasetError::Unusable(_)
+        | DatasetError::Read { .. } => error.into(),
         other => InputError(other.to_string()).into(),
     }
+}
+
+fn upload(args: &UploadArgs) -> anyhow::Result<Status> {
+    let blame = |error| match error {
+        StorageError::Missing { .. }
+        | StorageError::NotAFolder { .. }
+        | StorageError::UnknownScheme { .. }
+        | StorageError::Settings { .. } => InputError(error.to_string()).into(),
+        other => anyhow::Error::new(other),
+    };
+    let to = Storage::open(&args.to, &BTreeMap::new()).map_err(blame)?;
+    let bar = Bar::new("uploading");
+    let mirrored = mirror(&args.dir, &to, &|done, total| bar.set(done, total)).map_err(blame)?;
+    drop(bar);
+    if mirrored.n_stored + mirrored.n_skipped == 0 {
+        let text = format!(
+            "{} holds no files; give the folder that holds the photographs",
+            args.dir.display()
+        );
+        return Err(InputError(text).into());
+    }
+    if args.json {
+        print_json(&json!({
+            "dir": args.dir, "to": args.to, "n_uploaded": mirrored.n_stored,
+            "bytes_uploaded": mirrored.bytes_stored, "n_skipped": mirrored.n_skipped,
+        }))?;
+    } else {
+        print_line(&format!(
+            "{} files ({:.1} MB) brought to {}; {} were there already",
+            mirrored.n_stored,
+            mirrored.bytes_stored as f64 / 1e6,
+            args.to,
+            mirrored.n_skipped
+        ))?;
+    }
+    Ok(Status::Done)
 }
 
 fn synth(args: SynthArgs) -> anyhow::Result<Status> {

@@ -196,6 +196,7 @@ pub fn carry_out(
     let mut story = Story::nested();
     let choices = choose(&recipe_args, &dataset, config, home, &mut story)?;
     let tracker = registry::tracker(&chosen, home)?;
+    let shared_embeddings = config.train.shared_embeddings()?;
     let request = PipelineRequest {
         train: TrainRequest {
             dataset: &dataset,
@@ -211,6 +212,7 @@ pub fn carry_out(
             group_column: &settings.group_column,
             n_threads: 0,
             cache_dir: &home.embeddings(),
+            shared_embeddings: shared_embeddings.as_ref(),
             model_name: &chosen.model,
             code_version: CODE_VERSION,
         },

@@ -23,6 +23,7 @@ pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
     let dataset = data::open(&args.data, &args.recipe.group)?;
     let mut story = Story::default();
     let choices = choose(&args.recipe, &dataset, config, home, &mut story)?;
+    let shared_embeddings = config.train.shared_embeddings()?;
     let request = TrainRequest {
         dataset: &dataset,
         backbone: &choices.backbone,
@@ -37,6 +38,7 @@ pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
         group_column: &args.recipe.group.group_column,
         n_threads: 0,
         cache_dir: &home.embeddings(),
+        shared_embeddings: shared_embeddings.as_ref(),
         model_name: &config.registry.model,
         code_version: CODE_VERSION,
     };

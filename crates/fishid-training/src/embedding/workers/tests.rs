@@ -97,6 +97,7 @@ fn run_flushing(
         limits: Limits::default(),
         seed: 7,
         n_threads: 2,
+        n_readers: 0,
         flush_every,
     };
     let result = pool.run(&mut store, &mut Silent);
