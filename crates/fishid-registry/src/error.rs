@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fishid_bundle::BundleError;
+use fishid_storage::StorageError;
 
 use crate::mlflow::MlflowError;
 
@@ -162,6 +163,14 @@ pub enum RegistryError {
     /// An `MLflow` server did not do what it was asked.
     #[error(transparent)]
     Mlflow(#[from] MlflowError),
+    /// Files that the server keeps in S3 were not reached there.
+    #[error("the files of {what}: {source}")]
+    Files {
+        /// The run or version.
+        what: String,
+        /// What is wrong, with the remedy.
+        source: StorageError,
+    },
     /// The bundle itself is no good.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -191,6 +200,13 @@ impl RegistryError {
         move |source| Self::Io {
             action,
             path,
+            source,
+        }
+    }
+
+    pub(crate) fn files(what: &str, source: StorageError) -> Self {
+        Self::Files {
+            what: what.to_owned(),
             source,
         }
     }

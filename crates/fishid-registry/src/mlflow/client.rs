@@ -1,6 +1,7 @@
 //! Calls to an `MLflow` server: one request, what its answer means, and whether it is tried again. Knows no
 //! model and no run; file transfers are in `transfer`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::address::Address;
 use super::error::MlflowError;
 use super::retry::{Again, Failure, asked_wait};
 use super::runtime::wait;
-use super::settings::{Credentials, MlflowSettings, Timing};
+use super::settings::{Credentials, MlflowSettings, Secret, Timing};
 use crate::error::RegistryError;
 
 /// uvicorn closes idle connections after 5 s; one it is just closing would make a call fail that may not
@@ -32,6 +33,8 @@ pub(crate) struct Inner {
     base: Url,
     credentials: Credentials,
     pub timing: Timing,
+    /// The way to S3, besides the environment.
+    pub storage: BTreeMap<String, Secret>,
     /// The address for messages.
     server: String,
 }
@@ -87,6 +90,7 @@ impl Client {
             base: address.base,
             credentials,
             timing: settings.timing,
+            storage: settings.storage.clone(),
             server,
         })))
     }

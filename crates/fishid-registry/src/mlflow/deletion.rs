@@ -87,9 +87,12 @@ fn delete_files(model: &RemoteModel, version: &ModelVersion) -> Result<(), Regis
     });
     match deleted {
         // The version is gone. Files that cannot be reached or deleted are said, and nobody's reason to fail.
-        Err(RegistryError::Mlflow(
-            error @ (MlflowError::ArtifactScheme { .. } | MlflowError::Failing { .. }),
-        )) => {
+        Err(
+            error @ (RegistryError::Files { .. }
+            | RegistryError::Mlflow(
+                MlflowError::ArtifactScheme { .. } | MlflowError::Failing { .. },
+            )),
+        ) => {
             tracing::warn!(%error, version = version.version, "some of its files stay");
             Ok(())
         }

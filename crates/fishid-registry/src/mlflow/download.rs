@@ -53,7 +53,7 @@ impl Remote {
             .ok_or_else(|| damaged(format!("the list of its files, {name}.sha256, is missing")))?;
         let files = digests::read(&list, digest).map_err(damaged)?;
         Ok(Self {
-            folder: parent.folder(name),
+            folder: parent.folder(name)?,
             files,
             digest: digest.to_owned(),
             what,

@@ -155,7 +155,7 @@ fn run_of(
 
 /// Puts every file that is not there yet, and reads back what was put.
 fn upload(artifacts: &Artifacts, parcel: &Parcel<'_>) -> Result<(), RegistryError> {
-    let folder = artifacts.folder(MODEL_FOLDER);
+    let folder = artifacts.folder(MODEL_FOLDER)?;
     let there = folder.list()?;
     // What a stopped publication of another build left would be loaded with the model.
     for stranger in there.keys() {

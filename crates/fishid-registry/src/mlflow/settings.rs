@@ -1,6 +1,7 @@
 //! Who asks an `MLflow` server, whom it trusts, and how long it waits. Reads no environment by itself: the
 //! caller hands in a look-up.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,6 +50,9 @@ pub struct MlflowSettings {
     pub insecure_tls: bool,
     /// How long to wait for what.
     pub timing: Timing,
+    /// The way to artifacts that lie in S3 themselves, by the names of the AWS tools' variables; before the
+    /// environment.
+    pub storage: BTreeMap<String, Secret>,
 }
 
 impl MlflowSettings {
@@ -69,6 +73,7 @@ impl MlflowSettings {
             insecure_tls: set("MLFLOW_TRACKING_INSECURE_TLS")
                 .is_some_and(|value| matches!(value.to_lowercase().as_str(), "1" | "true")),
             timing: Timing::default(),
+            storage: BTreeMap::new(),
         }
     }
 }

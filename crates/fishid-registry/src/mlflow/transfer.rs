@@ -142,7 +142,7 @@ impl Sink {
         Ok(())
     }
 
-    fn accept(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn accept(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Some(file) = &mut self.file {
             file.write_all(bytes)?;
         }

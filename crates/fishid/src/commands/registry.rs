@@ -202,6 +202,7 @@ pub fn blame(error: RegistryError) -> anyhow::Error {
         | RegistryError::Damaged { .. }
         | RegistryError::DamagedAlias { .. }
         | RegistryError::DamagedHistory { .. }
+        | RegistryError::Files { .. }
         | RegistryError::ChangedMeanwhile { .. } => error.into(),
         // A version that fishid did not make is the caller's choice, everything else the server's matter.
         RegistryError::Mlflow(ref server) if !matches!(server, MlflowError::Foreign { .. }) => {
