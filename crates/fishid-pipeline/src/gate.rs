@@ -9,7 +9,7 @@ use fishid_bundle::Bundle;
 use fishid_engine::EngineOptions;
 use fishid_prediction::{GOLDEN_TOLERANCE, PredictError, Predictor};
 use fishid_training::{
-    Against, CandidateEvidence, ChampionEvidence, GateRequest, LatencyPairs, SplitPlan,
+    Against, CandidateEvidence, ChampionEvidence, GateRequest, LatencyRounds, SplitPlan,
     SplitScores, Verdict, judge,
 };
 
@@ -39,7 +39,7 @@ struct Compared {
     answered: Answered,
     learned_from: std::collections::BTreeSet<String>,
     bundle_bytes: u64,
-    latency: Result<LatencyPairs, String>,
+    latency: Result<LatencyRounds, String>,
 }
 
 /// Judges the candidate. A bundle that does not prove itself is refused; an engine that is not there is an error.
@@ -52,17 +52,10 @@ pub(crate) fn gate(
 ) -> anyhow::Result<Gated> {
     let scores: SplitScores = read_json(&evaluated.test_scores)?;
     let validation: SplitScores = read_json(&evaluated.validation_scores)?;
-    let candidate = prove(bundle)?;
+    let golden = prove(bundle)?;
     let opponent = match champion {
         None => Opponent::Nothing,
-        Some(champion) => meet(
-            request,
-            plan,
-            &scores,
-            bundle,
-            candidate.as_ref().ok().map(|(it, _)| it),
-            champion,
-        )?,
+        Some(champion) => meet(request, plan, &scores, bundle, golden.is_ok(), champion)?,
     };
     let version = champion.map_or("", |champion| champion.version.version.as_str());
     let verdict = decide(
@@ -73,7 +66,7 @@ pub(crate) fn gate(
             validation: &of_split(plan, &validation),
             test: &of_split(plan, &scores),
             bundle_bytes: bytes_of(bundle)?,
-            golden: candidate.map(|(_, n)| n),
+            golden,
         },
         &opponent,
         version,
@@ -119,17 +112,15 @@ fn decide(
     })
 }
 
-/// The candidate loaded as a server would, and how many golden photographs it answered as it should; or what is
-/// wrong with its bundle.
-fn prove(bundle: &Bundle) -> anyhow::Result<Result<(Predictor, usize), String>> {
-    let proven = Predictor::open(bundle.dir(), &EngineOptions::default()).and_then(|predictor| {
-        let report = predictor.prove(GOLDEN_TOLERANCE)?;
-        Ok((predictor, report.n))
-    });
+/// Loads the candidate as a server would: how many golden photographs it answered as it should, or what is wrong
+/// with its bundle.
+fn prove(bundle: &Bundle) -> Result<Result<usize, String>, PredictError> {
+    let proven = Predictor::open(bundle.dir(), &EngineOptions::default())
+        .and_then(|predictor| predictor.prove(GOLDEN_TOLERANCE));
     match proven {
-        Ok(proven) => Ok(Ok(proven)),
+        Ok(report) => Ok(Ok(report.n)),
         Err(error) if error.is_the_bundles_fault() => Ok(Err(error.to_string())),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
@@ -139,7 +130,7 @@ fn meet(
     plan: &SplitPlan,
     scores: &SplitScores,
     bundle: &Bundle,
-    candidate: Option<&Predictor>,
+    candidate_runs: bool,
     champion: &Champion,
 ) -> anyhow::Result<Opponent> {
     let is_demonstration = bundle.manifest().demonstration.is_some();
@@ -168,9 +159,10 @@ fn meet(
         Ok(answered) => answered,
         Err(error) => return Ok(Opponent::Unreadable(error.to_string())),
     };
-    let latency = match candidate {
-        Some(candidate) => latency::measure(request, plan, scores, [candidate, &predictor])?,
-        None => Err("Latency: the candidate cannot be run".to_owned()),
+    let latency = if candidate_runs {
+        latency::measure(request, plan, scores, [bundle.dir(), of_champion.dir()])?
+    } else {
+        Err("Latency: the candidate cannot be run".to_owned())
     };
     let of_either = learned_from(of_champion, plan)
         .into_iter()
@@ -217,7 +209,7 @@ mod tests {
         let folder = write_bundle(&dir.path().join("bundle"), change);
         let bundle = Bundle::open(&folder).unwrap();
         damage(&folder);
-        let found = prove(&bundle).unwrap().map(|(_, n)| n);
+        let found = prove(&bundle).unwrap();
         match wanted {
             Ok(n) => assert_eq!(found, Ok(n)),
             Err(words) => assert!(

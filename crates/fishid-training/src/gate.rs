@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 
 pub use evidence::{
     Against, CandidateEvidence, ChampionEvidence, GateAnswer, GatePhotograph, GateRequest,
-    LatencyPairs, SplitAnswers,
+    LatencyRounds, SplitAnswers,
 };
 pub use finding::{Criterion, Finding, Outcome};
 pub use limits::GateLimits;

@@ -36,7 +36,7 @@ pub use evaluation::{
 };
 pub use gate::{
     Against, CandidateEvidence, ChampionEvidence, Criterion, Decision, Finding, GateAnswer,
-    GateLimits, GatePage, GatePhotograph, GateRequest, LatencyPairs, Outcome, SplitAnswers,
+    GateLimits, GatePage, GatePhotograph, GateRequest, LatencyRounds, Outcome, SplitAnswers,
     Verdict, gate_page, judge,
 };
 pub use golden::{GoldenCandidate, select_golden};

@@ -217,3 +217,20 @@ fn promoting_repairs_a_damaged_alias_and_a_demonstration_does_by_force() {
     damage();
     check(home, &["promote", "2"], 0, &["[production]"]);
 }
+
+#[test]
+fn an_engine_that_is_not_there_is_a_failure_and_no_refusal() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let output = Command::cargo_bin("fishid")
+        .unwrap()
+        .args(["registry", "publish", &bundle(home, 1, is_real)])
+        .args(["--registry", home.join("registry").to_str().unwrap()])
+        .env("FISHID_HOME", home)
+        .env("ORT_DYLIB_PATH", home.join("nowhere.so"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("cannot be proven"), "{text}");
+}

@@ -1,15 +1,15 @@
 //! What the candidate costs: bytes to keep and load, time to answer.
 
 use super::GateLimits;
-use super::evidence::LatencyPairs;
+use super::evidence::LatencyRounds;
 use super::finding::{Criterion, Finding, Outcome};
 use super::words::megabytes;
 
 /// Growth of a bundle that no limit counts: its report and golden photographs differ from run to run.
 const FREE_GROWTH: f64 = 4.0 * 1024.0 * 1024.0;
 
-/// With fewer pairs even all of them on one side are no interval: 2 · 2⁻⁵ is above 5 %.
-const LEAST_PAIRS: usize = 6;
+/// With fewer rounds even all of them on one side are no interval: 2 · 2⁻⁵ is above 5 %.
+const LEAST_ROUNDS: usize = 6;
 
 pub(super) fn size(candidate: u64, champion: Option<u64>, limits: &GateLimits) -> Finding {
     let bytes = candidate as f64;
@@ -53,29 +53,36 @@ pub(super) fn size(candidate: u64, champion: Option<u64>, limits: &GateLimits) -
     Finding::new(Criterion::Size, outcome, sentence, &numbers)
 }
 
-/// Judged by the ratio within each pair, of which only the interval decides: what slows the machine down for a
-/// while slows both. The interval of a median by order statistics assumes nothing about the times (Conover,
-/// Practical Nonparametric Statistics, 1999, section 3.2).
-pub(super) fn latency(pairs: &Result<LatencyPairs, String>, limits: &GateLimits) -> Finding {
-    let pairs = match pairs {
-        Ok(pairs) => &pairs.milliseconds,
+/// Judged by the ratio of each round, of which only the interval decides. What slows the machine down for a while
+/// slows both halves of a pair; what luck a model had with the memory it was loaded into lasts for a round. The
+/// interval of a median by order statistics assumes nothing about the times (Conover, Practical Nonparametric
+/// Statistics, 1999, section 3.2); of six rounds it spans from the smallest to the largest.
+pub(super) fn latency(timed: &Result<LatencyRounds, String>, limits: &GateLimits) -> Finding {
+    let timed = match timed {
+        Ok(timed) => timed,
         Err(reason) => return Finding::not_measured(Criterion::Latency, format!("{reason}.")),
     };
-    let usable: Vec<(f64, f64)> = pairs
+    let is_usable = |pair: &(f64, f64)| pair.0 > 0.0 && pair.1 > 0.0;
+    let rounds: Vec<Vec<(f64, f64)>> = timed
+        .rounds
         .iter()
-        .copied()
-        .filter(|(candidate, champion)| *candidate > 0.0 && *champion > 0.0)
+        .map(|round| round.iter().copied().filter(is_usable).collect())
+        .filter(|round: &Vec<_>| !round.is_empty())
         .collect();
-    let n = usable.len();
-    if n < LEAST_PAIRS {
+    let n = rounds.len();
+    if n < LEAST_ROUNDS {
         let sentence = format!(
-            "Latency: {n} photographs were timed with both models, and {LEAST_PAIRS} are needed."
+            "Latency: both models were timed in {n} rounds, and {LEAST_ROUNDS} are needed."
         );
         return Finding::not_measured(Criterion::Latency, sentence);
     }
-    let candidate = median(usable.iter().map(|pair| pair.0));
-    let champion = median(usable.iter().map(|pair| pair.1));
-    let mut ratios: Vec<f64> = usable.iter().map(|(a, b)| a / b).collect();
+    let n_pairs: usize = rounds.iter().map(Vec::len).sum();
+    let candidate = median(rounds.iter().flatten().map(|pair| pair.0));
+    let champion = median(rounds.iter().flatten().map(|pair| pair.1));
+    let mut ratios: Vec<f64> = rounds
+        .iter()
+        .map(|round| median(round.iter().map(|(a, b)| a / b)))
+        .collect();
     ratios.sort_by(f64::total_cmp);
     let ratio = median(ratios.iter().copied());
     let skipped = order_statistic(n);
@@ -98,7 +105,7 @@ pub(super) fn latency(pairs: &Result<LatencyPairs, String>, limits: &GateLimits)
         )
     };
     let sentence = format!(
-        "A photograph takes {candidate:.1} ms against the champion's {champion:.1} ms (medians of {n} photographs, measured here in turns): {ratio:.2} times (95 % between {low:.2} and {high:.2}), {judgement}."
+        "A photograph takes {candidate:.1} ms against the champion's {champion:.1} ms (medians of {n_pairs} answers, measured here in turns in {n} rounds): {ratio:.2} times (95 % between {low:.2} and {high:.2}), {judgement}."
     );
     let numbers = [
         ("candidate", candidate),
@@ -107,7 +114,8 @@ pub(super) fn latency(pairs: &Result<LatencyPairs, String>, limits: &GateLimits)
         ("low", low),
         ("high", high),
         ("limit", limit),
-        ("n_pairs", n as f64),
+        ("n_rounds", n as f64),
+        ("n_pairs", n_pairs as f64),
     ];
     Finding::new(Criterion::Latency, outcome, sentence, &numbers)
 }

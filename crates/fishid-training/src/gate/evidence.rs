@@ -73,14 +73,15 @@ pub struct ChampionEvidence<'a> {
     /// Bytes of all files of its bundle.
     pub bundle_bytes: u64,
     /// Both models' times on the same photographs, or why there are none.
-    pub latency: Result<LatencyPairs, String>,
+    pub latency: Result<LatencyRounds, String>,
 }
 
-/// Milliseconds of both models on the same photographs, one after the other; the order alternates.
+/// Milliseconds of both models on the same photographs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct LatencyPairs {
-    /// (candidate, champion).
-    pub milliseconds: Vec<(f64, f64)>,
+pub struct LatencyRounds {
+    /// One entry for each time that both models were loaded anew: (candidate, champion) of each photograph, timed
+    /// one after the other, the order alternating.
+    pub rounds: Vec<Vec<(f64, f64)>>,
 }
 
 /// What stands in the candidate's way.

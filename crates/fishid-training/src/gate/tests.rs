@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Against, CandidateEvidence, ChampionEvidence, Criterion, Decision, Finding, GateAnswer,
-    GateLimits, GatePage, GatePhotograph, GateRequest, LatencyPairs, Outcome, SplitAnswers,
+    GateLimits, GatePage, GatePhotograph, GateRequest, LatencyRounds, Outcome, SplitAnswers,
     Verdict, gate_page, judge,
 };
 use crate::evaluation::{BootstrapOptions, Evaluation, EvaluationInput};
@@ -32,7 +32,7 @@ struct Case {
     limits: GateLimits,
     bytes: [u64; 2],
     golden: Result<usize, String>,
-    latency: Result<LatencyPairs, String>,
+    latency: Result<LatencyRounds, String>,
     /// Right answers among ten photographs of each of so many groups, on validation and on test.
     right_of_ten: [usize; 2],
     n_split_groups: usize,
@@ -52,8 +52,8 @@ impl Default for Case {
             limits: GateLimits::default(),
             bytes: [20 << 20; 2],
             golden: Ok(32),
-            latency: Ok(LatencyPairs {
-                milliseconds: vec![(40.0, 40.0); 20],
+            latency: Ok(LatencyRounds {
+                rounds: vec![vec![(40.0, 40.0); 4]; 6],
             }),
             right_of_ten: [8, 8],
             n_split_groups: 20,

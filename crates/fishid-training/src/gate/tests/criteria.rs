@@ -388,53 +388,73 @@ fn a_bundle_may_grow_within_its_limits() {
 
 #[test]
 fn latency_refuses_by_its_interval_only() {
-    let case = |pairs: Vec<(f64, f64)>| Case {
-        latency: Ok(LatencyPairs {
-            milliseconds: pairs,
+    // One round for each pair of milliseconds, with four photographs.
+    let case = |rounds: &[(f64, f64)]| Case {
+        latency: Ok(LatencyRounds {
+            rounds: rounds.iter().map(|pair| vec![*pair; 4]).collect(),
         }),
         ..Case::default()
     };
     let latency = Criterion::Latency;
     check(
-        &case(vec![(80.0, 40.0); 20]),
+        &case(&[(80.0, 40.0); 6]),
         Decision::Reject,
         latency,
         Outcome::Refused,
-        &["80.0 ms against the champion's 40.0 ms", "2.00 times"],
+        &[
+            "80.0 ms against the champion's 40.0 ms",
+            "24 answers",
+            "6 rounds",
+            "2.00 times",
+        ],
     );
     check(
-        &case(vec![(59.0, 40.0); 20]),
+        &case(&[(59.0, 40.0); 6]),
         Decision::Accept,
         latency,
         Outcome::Passed,
         &["within the limit of 1.5"],
     );
-    // A machine that stumbles now and then: most pairs are above the limit, the interval is not.
-    let noisy = (0..20).map(|i| if i < 11 { (80.0, 40.0) } else { (40.0, 40.0) });
+    // A machine that stumbles now and then: most rounds are above the limit, the interval is not.
+    let mut noisy = [(80.0, 40.0); 6];
+    noisy[2] = (40.0, 40.0);
     check(
-        &case(noisy.collect()),
+        &case(&noisy),
         Decision::Accept,
         latency,
         Outcome::Warning,
         &["too noisy to tell"],
     );
     // A machine that is slow for a while is slow for both.
-    let slow = (0..20).map(|i| if i < 10 { (400.0, 400.0) } else { (40.0, 40.0) });
+    let mut slow = [(40.0, 40.0); 6];
+    slow[1] = (400.0, 400.0);
     check(
-        &case(slow.collect()),
+        &case(&slow),
+        Decision::Accept,
+        latency,
+        Outcome::Passed,
+        &["1.00 times"],
+    );
+    // A photograph during which the machine slept is one of a round's.
+    let mut disturbed = case(&[(40.0, 40.0); 6]);
+    if let Ok(timed) = &mut disturbed.latency {
+        timed.rounds.iter_mut().for_each(|round| round[0].0 = 900.0);
+    }
+    check(
+        &disturbed,
         Decision::Accept,
         latency,
         Outcome::Passed,
         &["1.00 times"],
     );
     check(
-        &case(vec![(80.0, 40.0); 5]),
+        &case(&[(80.0, 40.0); 5]),
         Decision::Accept,
         latency,
         Outcome::NotMeasured,
-        &["5 photographs were timed with both models"],
+        &["in 5 rounds, and 6 are needed"],
     );
-    let mut untimed = case(Vec::new());
+    let mut untimed = case(&[]);
     untimed.latency = Err("The candidate cannot be run".to_owned());
     check(
         &untimed,
