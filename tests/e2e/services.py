@@ -6,7 +6,6 @@ Started by the code behind `make up` (package stack/), on free ports, with data 
 import contextlib
 import datetime
 import os
-import subprocess
 import threading
 import time
 from dataclasses import dataclass

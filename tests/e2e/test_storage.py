@@ -43,9 +43,11 @@ def test_a_data_set_in_s3_trains_the_same_model_as_its_folder(fishid, small_fish
     env = s3.env()
     photos = [path for path in small_fish.rglob("*") if path.is_file()]
     first = fishid.ok("data", "upload", small_fish, data, "--json", env=env).json()
-    assert first["n_uploaded"] == len(photos) and first["n_skipped"] == 0
+    assert first["n_uploaded"] == len(photos)
+    assert first["n_skipped"] == 0
     again = fishid.ok("data", "upload", small_fish, data, "--json", env=env).json()
-    assert again["n_uploaded"] == 0 and again["n_skipped"] == len(photos)
+    assert again["n_uploaded"] == 0
+    assert again["n_skipped"] == len(photos)
 
     assert fishid("data", "check", data, "--json", env=env).status == 0
     fishid.ok("data", "split", data, tmp_path / "split", env=env)
@@ -72,10 +74,12 @@ def test_embeddings_are_shared_between_machines_and_a_dead_server_loses_none(sma
     s3.stop()
     alone, said = train("first")
     assert alone["embeddings_computed"] > 0
-    assert "cannot be reached" in said and "s3://data/embeddings" in said, said
+    assert "cannot be reached" in said, said
+    assert "s3://data/embeddings" in said, said
     s3.start()
     again, said = train("first")
-    assert again["embeddings_computed"] == 0 and "warning" not in said, said
+    assert again["embeddings_computed"] == 0
+    assert "warning" not in said, said
     assert list((s3.bucket / "embeddings").rglob("*.parquet"))
     other, _ = train("second")
     assert other["embeddings_computed"] == 0
@@ -86,14 +90,18 @@ def test_embeddings_are_shared_between_machines_and_a_dead_server_loses_none(sma
 def test_what_s3_refuses_is_said_with_the_remedy(fishid, small_fish, s3, tmp_path):
     outcome = fishid("data", "check", "s3://lakes/pike", env=s3.env())
     assert outcome.status == 1
-    assert "bucket lakes does not exist" in outcome.err and "create it" in outcome.err
-    outcome = fishid("data", "upload", small_fish, "s3://data/x", env=s3.env(AWS_SECRET_ACCESS_KEY="wrong-secret"))
+    assert "bucket lakes does not exist" in outcome.err
+    assert "create it" in outcome.err
+    env = s3.env(AWS_SECRET_ACCESS_KEY="wrong-secret")
+    outcome = fishid("data", "upload", small_fish, "s3://data/x", env=env)
     assert outcome.status == 1
-    assert "AWS_SECRET_ACCESS_KEY" in outcome.err and "wrong-secret" not in outcome.err + outcome.out
+    assert "AWS_SECRET_ACCESS_KEY" in outcome.err
+    assert "wrong-secret" not in outcome.err + outcome.out
     assert list(s3.bucket.iterdir()) == []
     outcome = fishid("data", "upload", small_fish / "nowhere", "s3://data/x", env=s3.env())
     assert outcome.status == 2, outcome.err
     assert "nowhere does not exist" in outcome.err
     (tmp_path / "empty").mkdir()
     outcome = fishid("data", "upload", tmp_path / "empty", "s3://data/x", env=s3.env())
-    assert outcome.status == 2 and "holds no files" in outcome.err
+    assert outcome.status == 2
+    assert "holds no files" in outcome.err
