@@ -69,6 +69,14 @@ pub enum BundleError {
         /// The target.
         path: PathBuf,
     },
+    /// A folder of another program holds no ONNX model that could be adopted.
+    #[error("{}: {reason}", .path.display())]
+    ForeignFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing, with the remedy.
+        reason: String,
+    },
     /// The operating system refused.
     #[error("{action} {}: {source}", .path.display())]
     Io {

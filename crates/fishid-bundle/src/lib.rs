@@ -11,6 +11,7 @@ mod error;
 mod example;
 mod golden;
 mod manifest;
+mod mlflow_folder;
 mod mlmodel;
 mod validation;
 mod write;
@@ -22,6 +23,7 @@ pub use golden::{GoldenPhoto, MAX_GOLDEN_BYTES, golden_size};
 pub use manifest::{
     Backbone, Calibration, Class, Data, Manifest, Output, Preprocessing, SCHEMA_VERSION,
 };
+pub use mlflow_folder::{MlflowOnnx, TensorSpec};
 pub use write::{BundleParts, write};
 
 /// Name of the manifest inside a bundle.

@@ -259,7 +259,7 @@ impl std::fmt::Debug for ImageModel {
     }
 }
 
-fn commit(
+pub(crate) fn commit(
     runtime: &Runtime,
     source: &ModelSource<'_>,
     options: &EngineOptions,

@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 use crate::backbone::{Layout, symbolic_batch};
 use crate::graph::{Convolution, GraphBuilder, image_input};
 use crate::onnx::{Dimension, ModelProto, prefix_names};
-use crate::{BackboneFile, ChannelOrder, NetworkError};
+use crate::{BackboneFile, BackboneInput, ChannelOrder, NetworkError};
 
 /// The oldest standard operator set in which all added nodes are valid (broadcasting of `Mul`, `Add`, `Gemm`).
 const OLDEST_OPSET: i64 = 7;
 /// The first IR version in which weights need not be inputs too.
-const OLDEST_IR: i64 = 4;
+pub(crate) const OLDEST_IR: i64 = 4;
 const BACKBONE_PREFIX: &str = "backbone/";
 
 /// A linear classifier over embeddings: `logits = weights * embedding + bias`.
@@ -184,14 +184,17 @@ struct Wrapped {
 
 impl Wrapped {
     fn around(backbone: &BackboneFile) -> Result<Self, NetworkError> {
-        check_opset(backbone)?;
+        check_opset(&backbone.model).map_err(|reason| NetworkError::Backbone {
+            name: backbone.name.clone(),
+            reason,
+        })?;
         let mut graph = backbone.graph().clone();
         symbolic_batch(&mut graph, &backbone.input.name);
         prefix_names(&mut graph, BACKBONE_PREFIX);
         let inner = |name: &str| format!("{BACKBONE_PREFIX}{name}");
 
         let mut builder = GraphBuilder::new("fishid", "fishid/");
-        let prepared = prepare_pixels(&mut builder, backbone);
+        let prepared = prepare_pixels(&mut builder, &backbone.input, Pixels::Float);
         builder.alias(&prepared, &inner(&backbone.input.name));
         builder.append(graph);
 
@@ -231,24 +234,33 @@ impl Wrapped {
     }
 }
 
-fn check_opset(backbone: &BackboneFile) -> Result<(), NetworkError> {
-    let opset = backbone.model.opset().unwrap_or(1);
+/// Why this model's operators are too old to put nodes around them.
+pub(crate) fn check_opset(model: &ModelProto) -> Result<(), String> {
+    let opset = model.opset().unwrap_or(1);
     if opset >= OLDEST_OPSET {
         return Ok(());
     }
-    let reason = format!(
+    Err(format!(
         "its operator set is version {opset}; version {OLDEST_OPSET} or newer is needed, export the network again"
-    );
-    Err(NetworkError::Backbone {
-        name: backbone.name.clone(),
-        reason,
-    })
+    ))
+}
+
+/// What a network wants its pixels as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pixels {
+    /// 32-bit floats, scaled and normalised.
+    Float,
+    /// The bytes of the photograph; whatever has to be done to them the network does itself.
+    Bytes,
 }
 
 /// Nodes from `image` to what the backbone takes. Channels and layout change while the pixels are still bytes,
 /// a quarter of the memory traffic; scale, mean and deviation fold into one product and one sum per channel.
-fn prepare_pixels(builder: &mut GraphBuilder, backbone: &BackboneFile) -> String {
-    let input = &backbone.input;
+pub(crate) fn prepare_pixels(
+    builder: &mut GraphBuilder,
+    input: &BackboneInput,
+    wanted: Pixels,
+) -> String {
     let mut value = builder.input(image_input(input.height as usize, input.width as usize));
     if input.channel_order == ChannelOrder::Bgr {
         value = builder.gather(&value, &[2, 1, 0], 3);
@@ -260,6 +272,9 @@ fn prepare_pixels(builder: &mut GraphBuilder, backbone: &BackboneFile) -> String
         }
         Layout::Nhwc => [1, 1, 1, 3],
     };
+    if wanted == Pixels::Bytes {
+        return value;
+    }
     value = builder.to_float(&value);
     let (factor, offset) = folded(input.scale, input.mean, input.std);
     let factor = builder.floats(&dims, &factor);
@@ -275,7 +290,7 @@ fn folded(scale: f32, mean: [f32; 3], std: [f32; 3]) -> ([f32; 3], [f32; 3]) {
     (factor, offset)
 }
 
-fn batch() -> Dimension {
+pub(crate) fn batch() -> Dimension {
     Dimension::symbolic("n")
 }
 

@@ -18,7 +18,8 @@ pub use pooling::pooled_features;
 
 use crate::NetworkError;
 use crate::onnx::{GraphProto, ModelProto, ValueInfoProto, visit_tensors};
-use sidecar::Sidecar;
+pub(crate) use input::SIDES;
+pub(crate) use sidecar::{Sidecar, Size};
 
 /// A backbone, read and checked.
 #[derive(Debug, Clone)]

@@ -38,6 +38,14 @@ pub enum NetworkError {
         /// The field and the reason.
         reason: String,
     },
+    /// A classifier that another program made cannot be wrapped.
+    #[error("{name} cannot be adopted: {reason}")]
+    Foreign {
+        /// The model's name.
+        name: String,
+        /// What is missing or unknown, with the flag or remedy.
+        reason: String,
+    },
     /// The weights of the head do not fit.
     #[error("the classifier head does not fit: {reason}")]
     Head {

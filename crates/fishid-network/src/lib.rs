@@ -4,6 +4,7 @@
 //! Deliberately does not know training, HTTP, async, or how a graph is run. Start reading at [`BackboneFile`],
 //! then [`embedder`] and [`classifier`]; [`efficientnet`] for the network itself.
 
+mod adopt;
 mod assemble;
 mod backbone;
 pub mod efficientnet;
@@ -12,6 +13,7 @@ mod file;
 mod graph;
 pub mod onnx;
 
+pub use adopt::{AnswerKind, ForeignClassifier, InputElement, InputStatement, Statement};
 pub use assemble::{Head, classifier, embedder, graph_digest};
 pub use backbone::{BackboneFile, BackboneInput, ChannelOrder, Layout, pooled_features};
 pub use error::NetworkError;

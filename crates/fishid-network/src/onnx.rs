@@ -3,11 +3,13 @@
 //! Field numbers are those of `onnx.proto`, IR version 11. What this program never looks into stays opaque
 //! bytes. Owns no meaning of operators; graphs are built in `graph`.
 
+mod external;
 mod names;
 mod tensor;
 
 use prost::Message;
 
+pub use external::{MAX_INLINE_BYTES, check_functions_inside, inline_external};
 pub use names::{prefix_names, visit_tensors};
 
 /// `TensorProto.DataType` and `TypeProto.Tensor.elem_type` numbers used here.

@@ -12,7 +12,36 @@ const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// Sides of photographs a backbone may ask for, in pixels: below there is no fish to see, above one photograph
 /// fills the memory.
-const SIDES: std::ops::RangeInclusive<u32> = 16..=2048;
+pub(crate) const SIDES: std::ops::RangeInclusive<u32> = 16..=2048;
+
+impl Layout {
+    /// `NCHW` or `NHWC`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nchw => "NCHW",
+            Self::Nhwc => "NHWC",
+        }
+    }
+}
+
+impl ChannelOrder {
+    /// `RGB` or `BGR`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rgb => "RGB",
+            Self::Bgr => "BGR",
+        }
+    }
+
+    /// The other order.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Rgb => Self::Bgr,
+            Self::Bgr => Self::Rgb,
+        }
+    }
+}
 
 /// Order of the sides of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use crate::NetworkError;
 
 /// The sidecar as written. The input's fields may stand in `input` or at the top.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Sidecar {
+pub(crate) struct Sidecar {
     pub name: Option<String>,
     input: Option<InputFields>,
     #[serde(flatten)]
@@ -24,7 +24,7 @@ pub(super) struct Sidecar {
 
 /// What the sidecar may say about the input.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct InputFields {
+pub(crate) struct InputFields {
     pub name: Option<String>,
     pub size: Option<Size>,
     pub layout: Option<String>,
@@ -39,7 +39,7 @@ pub(super) struct InputFields {
 /// `[height, width]`, or one number for a square.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Size {
+pub(crate) enum Size {
     Sides([u32; 2]),
     Square(u32),
 }

@@ -70,6 +70,32 @@ pub fn visit_tensors<'a>(graph: &'a GraphProto, visit: &mut impl FnMut(&'a Tenso
     }
 }
 
+/// The same, to change them.
+pub fn visit_tensors_mut<E>(
+    graph: &mut GraphProto,
+    visit: &mut impl FnMut(&mut TensorProto) -> Result<(), E>,
+) -> Result<(), E> {
+    graph.initializer.iter_mut().try_for_each(&mut *visit)?;
+    for sparse in &mut graph.sparse_initializer {
+        sparse
+            .values
+            .iter_mut()
+            .chain(&mut sparse.indices)
+            .try_for_each(&mut *visit)?;
+    }
+    for attribute in graph.node.iter_mut().flat_map(|node| &mut node.attribute) {
+        attribute
+            .t
+            .iter_mut()
+            .chain(&mut attribute.tensors)
+            .try_for_each(&mut *visit)?;
+        for subgraph in subgraphs(attribute) {
+            visit_tensors_mut(subgraph, visit)?;
+        }
+    }
+    Ok(())
+}
+
 fn subgraphs(attribute: &mut AttributeProto) -> impl Iterator<Item = &mut GraphProto> {
     attribute
         .g
