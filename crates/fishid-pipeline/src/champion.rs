@@ -46,6 +46,12 @@ pub(crate) fn learned_from(bundle: &Bundle, plan: &SplitPlan) -> BTreeSet<String
     plan.groups_learned_from(&trained_on, &photographs)
 }
 
+/// Whether a bundle says what its model was trained on. An adopted one cannot, see `fishid registry adopt`.
+pub(crate) fn knows_its_lineage(bundle: &Bundle) -> bool {
+    let manifest = bundle.manifest();
+    !manifest.splits.is_empty() || !manifest.learned_photographs.is_empty()
+}
+
 /// The model in production, if there is one.
 pub(crate) fn find(request: &PipelineRequest<'_>) -> anyhow::Result<Option<Champion>> {
     let model = request.train.model_name;

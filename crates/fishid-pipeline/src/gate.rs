@@ -14,13 +14,13 @@ use fishid_training::{
 };
 
 use self::answers::{Answered, answer, of_split};
-use crate::champion::{Champion, learned_from};
+use crate::champion::{Champion, knows_its_lineage, learned_from};
 use crate::outputs::{Evaluated, Gated};
 use crate::record::read_json;
 use crate::run::PipelineRequest;
 
 /// Grows when the gate decides otherwise on the same inputs, so that no older decision is taken for its own.
-pub(crate) const REVISION: u32 = 2;
+pub(crate) const REVISION: u32 = 3;
 
 /// Enough for a standard error to two digits.
 const N_RESAMPLES: usize = 2000;
@@ -38,6 +38,7 @@ struct Compared {
     classes: Vec<String>,
     answered: Answered,
     learned_from: std::collections::BTreeSet<String>,
+    lineage_is_known: bool,
     bundle_bytes: u64,
     latency: Result<LatencyRounds, String>,
 }
@@ -97,6 +98,7 @@ fn decide(
             classes: &compared.classes,
             photographs: &compared.answered.photographs,
             learned_from: &compared.learned_from,
+            lineage_is_known: compared.lineage_is_known,
             n_unanswered: compared.answered.n_unanswered,
             bundle_bytes: compared.bundle_bytes,
             latency: compared.latency.clone(),
@@ -173,6 +175,7 @@ fn meet(
         classes: classes.iter().map(|class| class.slug.clone()).collect(),
         answered,
         learned_from: of_either,
+        lineage_is_known: knows_its_lineage(of_champion),
         bundle_bytes: bytes_of(of_champion)?,
         latency,
     })))

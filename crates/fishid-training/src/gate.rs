@@ -105,6 +105,21 @@ fn golden(outcome: &Result<usize, String>) -> Finding {
     }
 }
 
+/// Said where nothing can be left out on the champion's behalf: its advantage may be memory.
+fn lineage(champion: &ChampionEvidence<'_>) -> Option<Finding> {
+    (!champion.lineage_is_known).then(|| {
+        Finding::new(
+            Criterion::Lineage,
+            Outcome::Warning,
+            format!(
+                "Version {} was trained elsewhere, and on which photographs is not known: it may have learned from those that both are compared on, so that its numbers may be too good and the candidate seem worse than it is.",
+                champion.version
+            ),
+            &[],
+        )
+    })
+}
+
 /// Both models on the photographs that neither learned from and whose class both know.
 fn compare(
     request: &GateRequest<'_>,
@@ -119,6 +134,7 @@ fn compare(
         request.allow_class_change,
     );
     verdict.findings.push(classes);
+    verdict.findings.extend(lineage(champion));
     let not_learned: Vec<&GatePhotograph> = champion
         .photographs
         .iter()

@@ -68,6 +68,8 @@ pub struct ChampionEvidence<'a> {
     pub photographs: &'a [GatePhotograph],
     /// Groups with a photograph that either model was trained or tuned on.
     pub learned_from: &'a BTreeSet<String>,
+    /// Whether its bundle says what it was trained on; one that was trained elsewhere says nothing.
+    pub lineage_is_known: bool,
     /// Photographs that the champion could not answer.
     pub n_unanswered: usize,
     /// Bytes of all files of its bundle.

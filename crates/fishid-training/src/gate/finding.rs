@@ -14,6 +14,8 @@ pub enum Criterion {
     Champion,
     /// Does the candidate know the champion's classes, in their order?
     Classes,
+    /// Is it known which photographs the champion learned from, so that they can be left out?
+    Lineage,
     /// Is there enough to compare on, and what could be seen with it?
     TestSet,
     /// A first model: is it better than guessing?
@@ -41,6 +43,7 @@ impl Criterion {
             Self::Golden => "golden photographs",
             Self::Champion => "model in production",
             Self::Classes => "classes",
+            Self::Lineage => "what the champion learned from",
             Self::TestSet => "test set",
             Self::Chance => "better than guessing",
             Self::MacroF1 => "macro-F1",

@@ -25,6 +25,7 @@ fn strings(names: &[&str]) -> Vec<String> {
 struct Case {
     photographs: Vec<GatePhotograph>,
     learned_from: Vec<String>,
+    lineage_is_known: bool,
     n_unanswered: usize,
     candidate_classes: Vec<String>,
     champion_classes: Vec<String>,
@@ -45,6 +46,7 @@ impl Default for Case {
         Self {
             photographs: two_classes(1, 1),
             learned_from: Vec::new(),
+            lineage_is_known: true,
             n_unanswered: 0,
             candidate_classes: strings(&[PIKE, PERCH]),
             champion_classes: strings(&[PIKE, PERCH]),
@@ -71,6 +73,7 @@ impl Case {
             classes: &self.champion_classes,
             photographs: &self.photographs,
             learned_from: &learned_from,
+            lineage_is_known: self.lineage_is_known,
             n_unanswered: self.n_unanswered,
             bundle_bytes: self.bytes[1],
             latency: self.latency.clone(),

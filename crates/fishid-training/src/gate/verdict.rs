@@ -106,11 +106,12 @@ pub(super) fn reasons(decision: Decision, findings: &[Finding]) -> Vec<String> {
     };
     let told = findings.iter().filter(is_told);
     let mut reasons: Vec<String> = told.map(|finding| finding.sentence.clone()).collect();
-    // How little could be seen belongs to every comparison.
-    let resolution = findings
-        .iter()
-        .filter(|it| it.criterion == Criterion::TestSet && it.outcome == Outcome::Warning);
-    for finding in resolution {
+    // How little could be seen, and how far it may be trusted, belongs to every comparison.
+    let of_the_comparison = findings.iter().filter(|it| {
+        matches!(it.criterion, Criterion::TestSet | Criterion::Lineage)
+            && it.outcome == Outcome::Warning
+    });
+    for finding in of_the_comparison {
         if !reasons.contains(&finding.sentence) {
             reasons.push(finding.sentence.clone());
         }

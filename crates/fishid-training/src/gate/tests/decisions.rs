@@ -50,6 +50,36 @@ fn a_change_of_classes_needs_a_persons_word() {
 }
 
 #[test]
+fn a_champion_of_unknown_origin_is_told_of_whatever_is_decided() {
+    let words = "on which photographs is not known";
+    let unknown = || Case {
+        lineage_is_known: false,
+        ..Case::default()
+    };
+    let (lineage, warning) = (Criterion::Lineage, Outcome::Warning);
+    let mut worse = unknown();
+    for photograph in &mut worse.photographs {
+        photograph.candidate.class = PIKE.to_owned();
+        photograph.champion.class.clone_from(&photograph.truth);
+    }
+    let mut few = unknown();
+    few.photographs.truncate(4);
+    for (case, decision) in [
+        (unknown(), Decision::Accept),
+        (worse, Decision::Reject),
+        (few, Decision::NotComparable),
+    ] {
+        let verdict = check(&case, decision, lineage, warning, &[words]);
+        assert!(
+            verdict.reasons.iter().any(|reason| reason.contains(words)),
+            "{decision:?}: {:?}",
+            verdict.reasons
+        );
+    }
+    assert!(Case::default().judge().finding(lineage).is_none());
+}
+
+#[test]
 fn photographs_of_classes_that_only_one_model_knows_are_not_compared_on() {
     let mut case = Case {
         candidate_classes: strings(&[PIKE, PERCH, "tinca_tinca"]),
