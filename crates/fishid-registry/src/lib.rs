@@ -18,7 +18,7 @@ mod tracker;
 
 pub use error::RegistryError;
 pub use folder::FolderRegistry;
-pub use location::{open, open_tracker, open_with};
+pub use location::{open, open_mlflow, open_tracker, open_with};
 pub use mlflow::{
     Credentials, MlflowError, MlflowRegistry, MlflowSettings, MlflowTracker, Secret, Timing,
     without_secrets,

@@ -39,6 +39,17 @@ pub fn open_tracker(
     Ok(None)
 }
 
+/// The `MLflow` registry at `url`, for what only such a server has; `None` where the registry is a folder.
+pub fn open_mlflow(
+    url: &str,
+    settings: &MlflowSettings,
+) -> Result<Option<MlflowRegistry>, RegistryError> {
+    if is_mlflow(url) {
+        return Ok(Some(MlflowRegistry::new(url, settings)?));
+    }
+    Ok(None)
+}
+
 fn folder_of(url: &str) -> Result<PathBuf, RegistryError> {
     let bad = |reason: &str| RegistryError::BadAddress {
         url: url.to_owned(),

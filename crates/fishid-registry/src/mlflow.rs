@@ -14,6 +14,7 @@ mod download;
 mod error;
 mod events;
 mod experiment;
+mod foreign;
 mod history;
 mod model;
 mod publication;

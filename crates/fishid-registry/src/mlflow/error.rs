@@ -105,9 +105,11 @@ pub enum MlflowError {
     #[error("the {what} on the MLflow server is damaged: {reason}. Publish the bundle again")]
     Damaged { what: String, reason: String },
     #[error(
-        "the {what} was not published by fishid: {reason}. Publish a bundle with `fishid registry publish`"
+        "the {what} was not published by fishid: {reason}. Publish a bundle with `fishid registry publish`, or adopt an ONNX classifier with `fishid registry adopt`"
     )]
     Foreign { what: String, reason: String },
+    #[error("the {what} on the MLflow server cannot be taken over: {reason}")]
+    Unusable { what: String, reason: String },
 }
 
 impl MlflowError {

@@ -11,7 +11,7 @@ use super::model::RemoteModel;
 use super::settings::MlflowSettings;
 use super::stages::Stages;
 use super::wire::ModelVersion;
-use super::{deletion, download, publication};
+use super::{deletion, download, foreign, publication};
 use crate::error::RegistryError;
 use crate::moves::previous_holder;
 use crate::names::{check_alias, check_model};
@@ -34,6 +34,21 @@ impl MlflowRegistry {
             client: Client::new(Address::parse(url)?, settings)?,
             stages: Stages::default(),
         })
+    }
+
+    /// The files of any registered version, whoever registered it, in the new folder `target`.
+    ///
+    /// # Errors
+    /// An unknown version, files that lie where fishid does not reach, a server that fails.
+    pub fn fetch_files(
+        &self,
+        model: &str,
+        version: &VersionRef,
+        target: &Path,
+    ) -> Result<(), RegistryError> {
+        let model = self.model(model)?;
+        let version = model.resolve(version)?;
+        foreign::fetch(&model, &version, target)
     }
 
     fn model(&self, name: &str) -> Result<RemoteModel, RegistryError> {
