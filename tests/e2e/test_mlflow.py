@@ -1,57 +1,11 @@
 """The life of a model on a real MLflow server: one run with numbers and model, promotion, history."""
 
-import os
-import signal
-import subprocess
 import time
 
 import pytest
 import requests
-from conftest import free_port
 
-PYTHON = os.environ.get("FISHID_STACK_PYTHON")
 MODEL = "fish-classifier"
-
-
-@pytest.fixture(scope="module")
-def mlflow(tmp_path_factory):
-    """A server on SQLite; its address."""
-    if not PYTHON:
-        pytest.skip("FISHID_STACK_PYTHON is not set")
-    folder = tmp_path_factory.mktemp("mlflow")
-    port = free_port()
-    command = [PYTHON, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/tracking.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            command, env=os.environ | settings, cwd=folder, stdout=log, stderr=log, start_new_session=True
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_healthy(url, process, folder / "server.log")
-        yield url
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def wait_healthy(url, process, log, seconds=180):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        assert process.poll() is None, log.read_text()
-        try:
-            if requests.get(f"{url}/health", timeout=2).ok:
-                return
-        except requests.RequestException:
-            pass
-        time.sleep(0.2)
-    raise AssertionError(log.read_text())
 
 
 def ask(url, call, **query):

@@ -18,7 +18,7 @@ use self::onnx_check::largest_difference;
 use crate::demonstration::demonstration_reason;
 use crate::embedding::Embeddings;
 use crate::error::TrainingError;
-use crate::golden::{GoldenCandidate, golden_bytes, select_golden};
+use crate::golden::{GoldenCandidate, answered_golden, margin, select_golden};
 use crate::progress::Progress;
 use crate::report::{ReportInput, model_card, report_html};
 use crate::splits::SplitPlan;
@@ -93,7 +93,7 @@ pub fn assemble(
 }
 
 /// The graph's outputs with the shapes they really have: a symbolic side is known after one run.
-fn outputs(model: &ImageModel) -> Result<Vec<Output>, TrainingError> {
+pub(crate) fn outputs(model: &ImageModel) -> Result<Vec<Output>, TrainingError> {
     let names: Vec<&str> = model
         .outputs()
         .iter()
@@ -155,25 +155,15 @@ fn golden(
             .to_vec())
     };
     let originals = chosen.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let preprocessing = request.preprocessing();
-    let stored = golden_bytes(&originals, &preprocessing)?;
-    chosen
+    let classes = chosen
         .iter()
-        .zip(stored)
-        .enumerate()
-        .map(|(i, (planned, bytes))| {
-            let photo = preprocessing
-                .load(&bytes, &fishid_image::Limits::default())
-                .map_err(|error| TrainingError::Data(format!("a golden photograph: {error}")))?;
-            let answer = model.run(photo.pixels(), 1, &["probabilities"])?;
-            let class: String = plan.photographs[*planned].class.chars().take(40).collect();
-            Ok(GoldenPhoto {
-                file_name: format!("{i:02}_{class}.jpg"),
-                bytes,
-                probabilities: answer["probabilities"].values.clone(),
-            })
-        })
-        .collect()
+        .map(|planned| plan.photographs[*planned].class.as_str());
+    answered_golden(
+        &originals,
+        &classes.collect::<Vec<_>>(),
+        &request.preprocessing(),
+        model,
+    )
 }
 
 /// The pixels of the first golden photograph: it is in the bundle anyway.
@@ -189,12 +179,6 @@ fn input_example(
         .load(&first.bytes, &fishid_image::Limits::default())
         .map_err(|error| TrainingError::Data(format!("a golden photograph: {error}")))?;
     Ok(photo.pixels().to_vec())
-}
-
-fn margin(row: &[f32]) -> f32 {
-    let mut sorted = row.to_vec();
-    sorted.sort_by(|a, b| b.total_cmp(a));
-    sorted.first().copied().unwrap_or(0.0) - sorted.get(1).copied().unwrap_or(0.0)
 }
 
 fn manifest(

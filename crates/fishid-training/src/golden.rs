@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use fishid_bundle::MAX_GOLDEN_BYTES;
+use fishid_bundle::{GoldenPhoto, MAX_GOLDEN_BYTES};
+use fishid_engine::ImageModel;
 use fishid_image::{Filter, Fit, Limits, Preprocessing, RgbPhoto, encode_jpeg};
 
 use crate::error::TrainingError;
@@ -77,6 +78,40 @@ pub fn select_golden(candidates: &[GoldenCandidate], n_classes: usize) -> Vec<us
         }
     }
     chosen
+}
+
+/// First minus second probability.
+pub(crate) fn margin(row: &[f32]) -> f32 {
+    let mut sorted = row.to_vec();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    sorted.first().copied().unwrap_or(0.0) - sorted.get(1).copied().unwrap_or(0.0)
+}
+
+/// Golden photographs as a bundle keeps them: small enough, and answered by the model. `classes` are the
+/// slugs of each, for the files' names.
+pub(crate) fn answered_golden(
+    originals: &[Vec<u8>],
+    classes: &[&str],
+    preprocessing: &Preprocessing,
+    model: &ImageModel,
+) -> Result<Vec<GoldenPhoto>, TrainingError> {
+    golden_bytes(originals, preprocessing)?
+        .into_iter()
+        .zip(classes)
+        .enumerate()
+        .map(|(i, (bytes, class))| {
+            let photo = preprocessing
+                .load(&bytes, &Limits::default())
+                .map_err(|error| TrainingError::Data(format!("a golden photograph: {error}")))?;
+            let answer = model.run(photo.pixels(), 1, &["probabilities"])?;
+            let class: String = class.chars().take(40).collect();
+            Ok(GoldenPhoto {
+                file_name: format!("{i:02}_{class}.jpg"),
+                bytes,
+                probabilities: answer["probabilities"].values.clone(),
+            })
+        })
+        .collect()
 }
 
 /// Re-encodes photographs as JPEG so that all of them fit the bundle's limit. The shorter side stays

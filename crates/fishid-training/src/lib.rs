@@ -4,6 +4,7 @@
 //! backbone and a folder, and gives back a bundle and numbers. Start reading at [`train`], which
 //! tells the story in order; the pipeline calls the same parts one by one.
 
+mod adopt;
 mod assemble;
 mod calibration;
 mod demonstration;
@@ -22,6 +23,7 @@ mod rows;
 mod splits;
 mod train;
 
+pub use adopt::{ADOPTED, AdoptRequest, Adopted, adopt, class_names};
 pub use assemble::{Assembled, assemble};
 pub use calibration::{Calibrated, calibrate};
 pub use demonstration::demonstration_reason;

@@ -12,8 +12,10 @@ use fishid_bundle::Manifest;
 use minijinja::Environment;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
+use serde::Serialize;
 
 use self::page::Page;
+pub(crate) use self::page::{interval, percent};
 use crate::error::TrainingError;
 use crate::splits::SplitPlan;
 use crate::train::{SplitScores, TrainRequest, TrainedHead};
@@ -55,7 +57,11 @@ pub fn model_card(input: &ReportInput<'_>) -> Result<String, TrainingError> {
     )
 }
 
-fn render(name: &str, template: &str, page: &Page) -> Result<String, TrainingError> {
+pub(crate) fn render(
+    name: &str,
+    template: &str,
+    page: &impl Serialize,
+) -> Result<String, TrainingError> {
     let mut environment = Environment::new();
     environment.set_syntax(
         SyntaxConfig::builder()

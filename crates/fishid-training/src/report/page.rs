@@ -127,11 +127,11 @@ struct TrialRow {
     is_chosen: bool,
 }
 
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}\u{a0}%", share * 100.0)
 }
 
-fn interval([low, high]: [f64; 2]) -> String {
+pub(crate) fn interval([low, high]: [f64; 2]) -> String {
     format!("{:.1}–{:.1}\u{a0}%", low * 100.0, high * 100.0)
 }
 

@@ -66,7 +66,7 @@ pub fn choose(
     })
 }
 
-fn parse_fit(text: &str) -> Result<Fit, InputError> {
+pub fn parse_fit(text: &str) -> Result<Fit, InputError> {
     match &*text.replace('-', "_") {
         "stretch" => Ok(Fit::Stretch),
         "pad" => Ok(Fit::Pad),
@@ -77,7 +77,7 @@ fn parse_fit(text: &str) -> Result<Fit, InputError> {
     }
 }
 
-fn parse_filter(text: &str) -> Result<Filter, InputError> {
+pub fn parse_filter(text: &str) -> Result<Filter, InputError> {
     [Filter::Bilinear, Filter::CatmullRom, Filter::Lanczos3]
         .into_iter()
         .find(|filter| filter.as_str() == text)

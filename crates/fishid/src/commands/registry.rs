@@ -1,12 +1,16 @@
 //! `fishid registry …`
 
+mod adopt;
 mod history;
 mod proof;
 mod prune;
 
+use std::path::Path;
+
 use fishid_registry::{
     FolderTracker, MlflowError, MlflowSettings, ModelRegistry, Note, PRODUCTION, PublishNote,
-    RegistryError, Tracker, Version, VersionRef, open_tracker, open_with,
+    RegistryError, Tracker, Version, VersionRef, open_mlflow, open_tracker, open_with,
+    without_secrets,
 };
 use serde_json::json;
 
@@ -46,6 +50,23 @@ pub fn choose(args: &RegistryArgs, config: &Config, home: &Home) -> anyhow::Resu
 pub fn tracker(chosen: &Chosen, home: &Home) -> anyhow::Result<Box<dyn Tracker>> {
     let tracker = open_tracker(&chosen.url, &mlflow_settings()).blame_input()?;
     Ok(tracker.unwrap_or_else(|| Box::new(FolderTracker::new(home.tracking()))))
+}
+
+/// Downloads the files of a version that another program registered into the new folder `target`.
+fn fetch_files(
+    chosen: &Chosen,
+    model: &str,
+    version: &VersionRef,
+    target: &Path,
+) -> anyhow::Result<()> {
+    let server = open_mlflow(&chosen.url, &mlflow_settings()).blame_input()?;
+    let Some(server) = server else {
+        anyhow::bail!(InputError(format!(
+            "models:/{model} names a version on an MLflow server, and {} is none; say --registry mlflow+http://host:5000",
+            without_secrets(&chosen.url)
+        )));
+    };
+    server.fetch_files(model, version, target).map_err(blame)
 }
 
 /// Who asks a server, by the variables that `MLflow`'s own clients read.
@@ -98,6 +119,7 @@ pub fn run(command: RegistryCommand, config: &Config, home: &Home) -> anyhow::Re
             print_version(&version, args.json)?;
         }
         RegistryCommand::Publish(args) => publish(&args, config, home)?,
+        RegistryCommand::Adopt(args) => adopt::run(&args, config, home)?,
         RegistryCommand::Promote(args) => promote(&args, config, home)?,
         RegistryCommand::Rollback(args) => {
             let Chosen {
@@ -205,7 +227,12 @@ pub fn blame(error: RegistryError) -> anyhow::Error {
         | RegistryError::Files { .. }
         | RegistryError::ChangedMeanwhile { .. } => error.into(),
         // A version that fishid did not make is the caller's choice, everything else the server's matter.
-        RegistryError::Mlflow(ref server) if !matches!(server, MlflowError::Foreign { .. }) => {
+        RegistryError::Mlflow(ref server)
+            if !matches!(
+                server,
+                MlflowError::Foreign { .. } | MlflowError::Unusable { .. }
+            ) =>
+        {
             error.into()
         }
         other => InputError(other.to_string()).into(),

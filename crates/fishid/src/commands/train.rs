@@ -73,7 +73,7 @@ pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
     Ok(Status::Done)
 }
 
-fn refuse_existing(out: &Path) -> anyhow::Result<()> {
+pub fn refuse_existing(out: &Path) -> anyhow::Result<()> {
     let is_empty =
         std::fs::read_dir(out).map_or(!out.exists(), |mut entries| entries.next().is_none());
     if is_empty {
@@ -86,7 +86,7 @@ fn refuse_existing(out: &Path) -> anyhow::Result<()> {
 }
 
 /// A bundle among the photographs would be read as a class of them the next time.
-fn refuse_inside(out: &Path, data: &str) -> anyhow::Result<()> {
+pub fn refuse_inside(out: &Path, data: &str) -> anyhow::Result<()> {
     let Ok(data) = Path::new(data).canonicalize() else {
         return Ok(());
     };
