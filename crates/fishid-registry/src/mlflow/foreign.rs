@@ -10,6 +10,7 @@ use super::transfer::Sink;
 use super::wire::ModelVersion;
 use crate::error::RegistryError;
 use crate::folder::durable::create_folders;
+use crate::names::check_artifact;
 
 /// More than a model with its weights and its papers has.
 const MAX_FILES: usize = 1000;
@@ -35,6 +36,10 @@ pub(crate) fn fetch(
     if files.len() > MAX_FILES || bytes > MAX_BYTES {
         let reason = format!("{} files of {bytes} bytes are too many", files.len());
         return Err(unusable(reason).into());
+    }
+    // A server's names must not lead out of the folder: all are looked at before anything is made.
+    for path in files.keys() {
+        check_artifact(path)?;
     }
     create_folders(target)?;
     for (path, length) in &files {

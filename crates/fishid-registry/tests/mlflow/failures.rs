@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fishid_registry::{
     Credentials, MlflowRegistry, MlflowSettings, MlflowTracker, ModelRegistry as _, PublishNote,
-    Secret, Timing, Tracker as _,
+    Secret, Timing, Tracker as _, VersionRef,
 };
 use fishid_testing::http::{Ending, Reply, Request, Server};
 
@@ -236,5 +236,57 @@ fn no_folder_of_the_scheme_is_made_of_a_wrong_address() {
     for url in ["mlflow+ftp://host", "mlflow+http://", "mlflow+host:5000"] {
         let error = fishid_registry::open(url).err().unwrap().to_string();
         assert!(error.contains("mlflow+http://host:5000"), "{error}");
+    }
+}
+
+/// Downloads a version from a server that lists `files` of it, into a folder below the given one.
+fn fetch_files(files: &'static str, folder: &std::path::Path) -> Result<(), String> {
+    let (server, _) = server(move |_, request| {
+        let target = &request.path;
+        if target.contains("model-versions/get") {
+            let version = r#"{"version": "1", "source": "mlflow-artifacts:/1/a"}"#;
+            return Reply::new(200, format!(r#"{{"model_version": {version}}}"#));
+        }
+        match target.contains("artifacts?path=1%2Fa%2F") {
+            true => Reply::new(200, r#"{"files": [{"path": "w", "file_size": 5}]}"#),
+            false if target.contains("artifacts?path=") => Reply::new(200, files),
+            false => Reply::new(200, "12345"),
+        }
+    });
+    registry(&server.url(), &settings())
+        .fetch_files("fish", &VersionRef::Number(1), &folder.join("below"))
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_files_of_a_foreign_version_come_whole_and_stay_in_their_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let good =
+        r#"{"files": [{"path": "MLmodel", "file_size": 5}, {"path": "data", "is_dir": true}]}"#;
+    fetch_files(good, folder.path()).unwrap();
+    for file in ["MLmodel", "data/w"] {
+        let content = std::fs::read(folder.path().join("below").join(file)).unwrap();
+        assert_eq!(content, b"12345", "{file}");
+    }
+    for (files, words) in [
+        ("{}", "lists no files"),
+        (
+            r#"{"files": [{"path": "a", "file_size": 6}]}"#,
+            "5 of 6 bytes",
+        ),
+        (
+            r#"{"files": [{"path": "a", "file_size": 9000000000}]}"#,
+            "too many",
+        ),
+        (
+            r#"{"files": [{"path": "..", "is_dir": true}]}"#,
+            "without '..'",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let error = fetch_files(files, folder.path()).unwrap_err();
+        assert!(error.contains(words), "{error:?} does not say {words:?}");
+        let outside = std::fs::read_dir(folder.path()).unwrap();
+        assert!(outside.flatten().all(|entry| entry.file_name() == "below"));
     }
 }
