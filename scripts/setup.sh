@@ -131,7 +131,7 @@ setup_stack() {
 }
 
 setup_test() {
-  need_packages chromium shellcheck
+  need_packages chromium openssl shellcheck
   setup_stack
   need_npm tests/browser
   python_environment tests/requirements.txt >/dev/null

@@ -9,6 +9,10 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$FISHID_CACHE/target}
 python=$(scripts/setup.sh python tests/requirements.txt)
 FISHID_STACK_PYTHON=$(scripts/setup.sh python stack/requirements.txt)/bin/python
 export FISHID_STACK_PYTHON
+if [ -n "${FISHID_TEST_FULL:-}" ]; then
+  FISHID_MLFLOW_2_9_PYTHON=$(scripts/setup.sh python tests/mlflow29/requirements.txt)/bin/python
+  export FISHID_MLFLOW_2_9_PYTHON
+fi
 FISHID_DVC=$(scripts/setup.sh python tests/dvc/requirements.txt)/bin/dvc
 export FISHID_DVC
 export FISHID_BIN=$CARGO_TARGET_DIR/release/fishid

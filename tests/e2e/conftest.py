@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from mlflow_server import mlflow_server
 
 BINARY = Path(os.environ.get("FISHID_BIN", "fishid"))
 TEST_DATA = os.environ.get("FISHID_TEST_DATA")
-STACK_PYTHON = os.environ.get("FISHID_STACK_PYTHON")
 SMALL_BACKBONE = Path(__file__).parents[1] / "fixtures" / "small_backbone.onnx"
 
 
@@ -225,41 +225,6 @@ def second_model(services, first_model):
 
 @pytest.fixture(scope="module")
 def mlflow(tmp_path_factory):
-    """A server on SQLite; its address."""
-    if not STACK_PYTHON:
-        pytest.skip("FISHID_STACK_PYTHON is not set: `make test` sets it to a Python with MLflow")
-    folder = tmp_path_factory.mktemp("mlflow")
-    port = free_port()
-    command = [STACK_PYTHON, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/tracking.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            command, env=os.environ | settings, cwd=folder, stdout=log, stderr=log, start_new_session=True
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_healthy(url, process, folder / "server.log")
+    """A server's address; its records lie in SQLite."""
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
         yield url
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def wait_healthy(url, process, log, seconds=180):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        assert process.poll() is None, log.read_text()
-        try:
-            if requests.get(f"{url}/health", timeout=2).ok:
-                return
-        except requests.RequestException:
-            pass
-        time.sleep(0.2)
-    raise AssertionError(log.read_text())

@@ -1,9 +1,11 @@
 """The life of a model on a real MLflow server: one run with numbers and model, promotion, history."""
 
+import subprocess
 import time
 
 import pytest
 import requests
+from mlflow_server import mlflow_server
 
 MODEL = "fish-classifier"
 
@@ -137,3 +139,35 @@ def test_errors_name_the_server_and_the_remedy_without_secrets(fishid):
     outcome = fishid("registry", "list", "--registry", "mlflow+ftp://anna:geheim@host")
     assert outcome.status == 2
     assert "geheim" not in outcome.err
+
+
+def certificate(folder):
+    """Of an authority of one's own, and of a server at 127.0.0.1 that it vouches for."""
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    authority = ["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Institute of Fish"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
+    of_server = ["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=mlflow", *names]
+    for arguments in (authority, [*of_server, "-CA", "ca.pem", "-CAkey", "ca.key"]):
+        subprocess.run([*make, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_server_behind_tls_is_trusted_by_its_authority_only(fishid, tmp_path):
+    certificate(tmp_path)
+    tls = f"--ssl-keyfile {tmp_path}/key.pem --ssl-certfile {tmp_path}/cert.pem"
+    authority = tmp_path / "ca.pem"
+    with mlflow_server(tmp_path, "--uvicorn-opts", tls, authority=authority) as url:
+        listing = ("registry", "list", "--registry", f"mlflow+{url}")
+        outcome = fishid(*listing)
+        assert outcome.status == 1
+        assert "certificate" in outcome.err
+        assert "MLFLOW_TRACKING_SERVER_CERT_PATH" in outcome.err
+
+        fishid.ok(*listing, env={"MLFLOW_TRACKING_SERVER_CERT_PATH": str(authority)})
+
+        outcome = fishid.ok(*listing, env={"MLFLOW_TRACKING_INSECURE_TLS": "true"})
+        assert "certificate is not checked" in outcome.err
+
+        nowhere = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(tmp_path / "nowhere.pem")}
+        outcome = fishid(*listing, env=nowhere)
+        assert outcome.status != 0
+        assert "nowhere.pem" in outcome.err

@@ -5,6 +5,7 @@
 mod conformance;
 mod crashes;
 mod failures;
+mod old_server;
 mod registry;
 mod tracker;
 mod worker;

@@ -94,7 +94,7 @@ impl Subject {
 }
 
 /// JSON over HTTP by curl's simplest means: this crate's own client is what is being tested.
-fn http(method: &str, url: &str, body: &Value) -> Value {
+pub(crate) fn http(method: &str, url: &str, body: &Value) -> Value {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
