@@ -6,6 +6,7 @@ Started by the code behind `make up` (package stack/), on free ports, with data 
 import contextlib
 import datetime
 import os
+import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -76,6 +77,16 @@ class Services:
             yield
         finally:
             self.stack.start(name)
+
+    @contextlib.contextmanager
+    def frozen(self, name: str):
+        """While one of the services accepts connections and says nothing."""
+        group = self.stack.record(name)["pid"]
+        os.killpg(group, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(group, signal.SIGCONT)
 
     def promote(self, version: str, why: str = "test") -> None:
         # Drawn fish are a demonstration, which a shared registry does not promote by itself.

@@ -106,6 +106,16 @@ def test_a_server_that_starts_without_the_registry_serves_its_last_bundle_and_sa
         assert server.predict(first_model.photos[0], name="a.png").status_code == 200
     wait_until(lambda: not model_state(server.url)["stale"], 30, "the server to be sure again")
     assert metric(requests.get(f"{server.url}/metrics", timeout=5).text, "fishid_model_stale") == 0
+    server.stop()
+
+    with services.frozen("mlflow"):
+        server = serve(services.fishid, *arguments)
+        # Minutes pass before all tries of one call have timed out.
+        seconds = server.wait_ready(60)
+        print(f"with a registry that says nothing a server is ready after {seconds:.1f} s")
+        assert model_state(server.url)["stale"]
+        assert server.predict(first_model.photos[0], name="a.png").status_code == 200
+    wait_until(lambda: not model_state(server.url)["stale"], 60, "the server to be sure again")
 
 
 def test_the_words_about_a_registry_that_is_away_name_it_without_secrets(services):

@@ -23,7 +23,7 @@ pub use mlflow::{
     Credentials, MlflowError, MlflowRegistry, MlflowSettings, MlflowTracker, Secret, Timing,
     without_secrets,
 };
-pub use names::is_metric_name;
+pub use names::{check_model, is_metric_name};
 pub use registry::{Action, Event, ModelRegistry, Note, PublishNote, Version, VersionRef};
 pub use tracker::{Artifact, FolderTracker, Metric, RunId, RunStatus, Tracker};
 

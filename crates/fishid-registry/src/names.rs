@@ -4,7 +4,7 @@
 use crate::error::RegistryError;
 
 /// Checks the name of a model.
-pub(crate) fn check_model(name: &str) -> Result<(), RegistryError> {
+pub fn check_model(name: &str) -> Result<(), RegistryError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let fits = name.len() <= 100
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())

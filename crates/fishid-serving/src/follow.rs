@@ -28,7 +28,7 @@ pub enum Polled {
     /// The source could not be asked.
     SourceFailed,
     /// The source could not be asked and nothing answered yet: the model that was installed last, in an earlier
-    /// life, answers now.
+    /// life, answers now. After a first model that is [`Polled::Refused`] it does so too.
     FellBack(Arc<Identity>),
     /// The model could not be loaded, or failed its warm-up.
     Refused(VersionTag),
@@ -69,7 +69,15 @@ impl<S: ModelSource> Follower<S> {
     /// the clock of the back-off.
     pub fn poll(&mut self, now: Instant) -> Polled {
         let source = &self.source;
-        let current = contain(|| source.current()).unwrap_or_else(|message| Err(message.into()));
+        let is_first = self.installed.is_none() && !self.fallback_was_tried;
+        let look = || {
+            if is_first {
+                source.first_look()
+            } else {
+                source.current()
+            }
+        };
+        let current = contain(look).unwrap_or_else(|message| Err(message.into()));
         let tag = match current {
             Ok(current) => {
                 self.service.source_answered();
@@ -96,6 +104,7 @@ impl<S: ModelSource> Follower<S> {
             .as_ref()
             .is_some_and(|failed| failed.tag == tag && now < failed.retry_at)
         {
+            self.service.fell_behind();
             return Polled::BackingOff(tag);
         }
         match self.bring_in(&tag) {
@@ -105,7 +114,12 @@ impl<S: ModelSource> Follower<S> {
                 self.failure = None;
                 Polled::Swapped(identity)
             }
-            Err(error) => self.refused(tag, &error, now),
+            Err(error) => {
+                let polled = self.refused(tag, &error, now);
+                self.service.fell_behind();
+                self.fall_back();
+                polled
+            }
         }
     }
 
@@ -144,7 +158,7 @@ impl<S: ModelSource> Follower<S> {
             Ok((tag, identity)) => {
                 tracing::warn!(
                     version = %tag,
-                    "answering with the model served last, which may be stale, until the source answers"
+                    "answering with the model served last, which may be stale, until the source's own is here"
                 );
                 self.installed = Some(tag);
                 Some(identity)
@@ -152,7 +166,7 @@ impl<S: ModelSource> Follower<S> {
             Err(error) => {
                 tracing::error!(
                     error = %chain(error.as_ref()),
-                    "the model served last cannot be used, nothing answers until the source does"
+                    "the model served last cannot be used, nothing answers until the source's own is here"
                 );
                 None
             }
@@ -186,7 +200,7 @@ impl<S: ModelSource> Follower<S> {
             error = %chain(error.as_ref()),
             serving = self.installed.as_ref().map(ToString::to_string),
             retry_in_s = back_off.as_secs(),
-            "model refused, the one before stays"
+            "model refused, whatever answered before stays"
         );
         self.failure = Some(Failure {
             tag: tag.clone(),

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 /// What is known of the model that answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Freshness {
-    /// The last look at the source failed: it may name another model by now.
+    /// The last look at the source failed, so that it may name another model by now; or it names one that cannot be
+    /// loaded.
     pub may_be_stale: bool,
     /// When the source last answered; `None` when it never did, or there is none to ask.
     pub asked_at: Option<SystemTime>,
@@ -28,7 +29,8 @@ impl SharedFreshness {
         };
     }
 
-    pub(crate) fn source_failed(&self) {
+    /// Another model than the one that the source names answers, or may answer.
+    pub(crate) fn fell_behind(&self) {
         let mut freshness = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         freshness.may_be_stale = true;
     }

@@ -86,6 +86,10 @@ pub trait ModelSource: Send + 'static {
 
     /// The model that should answer now; `None` while there is none.
     fn current(&self) -> Result<Option<VersionTag>, SourceError>;
+    /// As [`Self::current`], while nothing answers yet: gives up within seconds, since what was served last waits.
+    fn first_look(&self) -> Result<Option<VersionTag>, SourceError> {
+        self.current()
+    }
     /// Loads that model. It is warmed up and installed by the follower.
     fn load(&self, tag: &VersionTag) -> Result<Self::Model, SourceError>;
     /// Told that the model of this tag answers now: whatever [`Self::fall_back`] needs can be written down.

@@ -282,9 +282,14 @@ impl<M: Model> Service<M> {
     }
 
     pub(crate) fn source_failed(&self) {
-        self.0.freshness.source_failed();
-        self.0.metrics.model_stale.set(1);
+        self.fell_behind();
         self.0.metrics.count_reload(ReloadResult::SourceFailed);
+    }
+
+    /// The source names a model that cannot be loaded.
+    pub(crate) fn fell_behind(&self) {
+        self.0.freshness.fell_behind();
+        self.0.metrics.model_stale.set(1);
     }
 
     /// Whether traffic should be sent here: a model has answered its warm-up, and the end is not near.

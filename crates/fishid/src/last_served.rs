@@ -52,6 +52,11 @@ impl LastServed {
             .with_context(|| self.file.display().to_string())
     }
 
+    /// Whether something was written down.
+    pub fn is_there(&self) -> bool {
+        self.file.is_file()
+    }
+
     /// What was served last, if its bundle is still what it was.
     pub fn read(&self) -> anyhow::Result<Option<Served>> {
         let text = match fs::read(&self.file) {

@@ -2,38 +2,47 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fishid_prediction::{Predictor, PredictorOptions};
-use fishid_registry::{ModelRegistry, PRODUCTION, VersionRef};
+use fishid_registry::{ModelRegistry, PRODUCTION, VersionRef, without_secrets};
 use fishid_server::FishModel;
 use fishid_serving::{ModelSource, SourceError, VersionTag};
 
-use crate::commands::registry::Chosen;
+use crate::commands::registry::{self, Chosen};
 use crate::home::Home;
 use crate::last_served::LastServed;
 
 /// Follows the alias `production` of a registry.
 pub struct RegistrySource {
     registry: Box<dyn ModelRegistry>,
+    /// The same one, asked without patience while nothing answers.
+    hasty: Box<dyn ModelRegistry>,
+    /// Where it is, for messages.
+    place: String,
     model: String,
     bundle_cache: PathBuf,
     options: PredictorOptions,
     last_served: LastServed,
     /// Where the bundle loaded last lies.
     loaded: Mutex<Option<(VersionTag, PathBuf)>>,
+    is_first_load: AtomicBool,
 }
 
 impl RegistrySource {
-    pub fn new(chosen: Chosen, options: PredictorOptions, home: &Home) -> Self {
+    pub fn new(chosen: Chosen, options: PredictorOptions, home: &Home) -> anyhow::Result<Self> {
         let bundle_cache = home.bundles();
-        Self {
+        Ok(Self {
+            hasty: registry::hasty(&chosen)?,
+            place: without_secrets(&chosen.url),
             last_served: LastServed::new(&bundle_cache, &chosen.url, &chosen.model),
             registry: chosen.registry,
             model: chosen.model,
             bundle_cache,
             options,
             loaded: Mutex::new(None),
-        }
+            is_first_load: AtomicBool::new(true),
+        })
     }
 
     fn open(&self, bundle: &Path, version: &str) -> Result<FishModel, SourceError> {
@@ -50,10 +59,31 @@ impl ModelSource for RegistrySource {
         Ok(version.map(|version| VersionTag(version.version)))
     }
 
+    /// Tells a person who has just started the server why it may not answer yet.
+    fn first_look(&self) -> Result<Option<VersionTag>, SourceError> {
+        let Self { model, place, .. } = self;
+        let found = self.hasty.alias(model, PRODUCTION);
+        match &found {
+            Ok(Some(_)) => {}
+            Ok(None) => eprintln!(
+                "no version of {model} is in production in {place}: answering 503 until one is promoted"
+            ),
+            Err(error) => eprintln!(
+                "the registry cannot be asked now ({error}): answering with the model served last, if it is here"
+            ),
+        }
+        Ok(found?.map(|version| VersionTag(version.version)))
+    }
+
     fn load(&self, tag: &VersionTag) -> Result<FishModel, SourceError> {
-        let bundle =
-            self.registry
-                .fetch(&self.model, &VersionRef::new(&tag.0), &self.bundle_cache)?;
+        // Files that do not come must not keep the model waiting that was served last.
+        let is_first = self.is_first_load.swap(false, Ordering::Relaxed);
+        let registry = if is_first && self.last_served.is_there() {
+            &self.hasty
+        } else {
+            &self.registry
+        };
+        let bundle = registry.fetch(&self.model, &VersionRef::new(&tag.0), &self.bundle_cache)?;
         let model = self.open(&bundle, &tag.0)?;
         if let Ok(mut loaded) = self.loaded.lock() {
             *loaded = Some((tag.clone(), bundle));

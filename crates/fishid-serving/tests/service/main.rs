@@ -369,6 +369,25 @@ fn without_its_source_a_start_answers_with_the_model_installed_last_and_says_so(
 }
 
 #[test]
+fn a_first_model_that_cannot_be_loaded_leaves_the_answers_to_the_one_installed_last() {
+    let harness = Harness::new(one_worker());
+    let (mut follower, source) = harness.follow();
+    let now = Instant::now();
+    source.keep("7");
+    source.name("panics when loaded");
+    assert!(matches!(follower.poll(now), Polled::Refused(_)));
+    assert_eq!(harness.service.current().unwrap().identity.version, "7");
+    harness.check_metric("fishid_model_stale 1");
+    assert!(matches!(follower.poll(now), Polled::BackingOff(_)));
+    harness.check_metric("fishid_model_stale 1");
+
+    source.name("8");
+    assert!(matches!(follower.poll(now), Polled::Swapped(_)));
+    assert_eq!(harness.service.current().unwrap().identity.version, "8");
+    harness.check_metric("fishid_model_stale 0");
+}
+
+#[test]
 fn a_kept_model_that_is_bad_is_not_answered_with_and_a_good_one_comes_later() {
     let harness = Harness::new(one_worker());
     let (mut follower, source) = harness.follow();

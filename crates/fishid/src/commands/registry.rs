@@ -6,11 +6,12 @@ mod proof;
 mod prune;
 
 use std::path::Path;
+use std::time::Duration;
 
 use fishid_registry::{
     FolderTracker, MlflowError, MlflowSettings, ModelRegistry, Note, PRODUCTION, PublishNote,
-    RegistryError, Tracker, Version, VersionRef, open_mlflow, open_tracker, open_with,
-    without_secrets,
+    RegistryError, Secret, Timing, Tracker, Version, VersionRef, open_mlflow, open_tracker,
+    open_with, without_secrets,
 };
 use serde_json::json;
 
@@ -44,6 +45,20 @@ pub fn choose(args: &RegistryArgs, config: &Config, home: &Home) -> anyhow::Resu
         model,
         url,
     })
+}
+
+/// The same registry by calls that give up within seconds, where something else waits to be done.
+pub fn hasty(chosen: &Chosen) -> anyhow::Result<Box<dyn ModelRegistry>> {
+    let mut settings = mlflow_settings();
+    settings.timing = Timing {
+        connect_timeout: Duration::from_secs(2),
+        read_timeout: Duration::from_secs(3),
+        attempts: 1,
+        ..settings.timing
+    };
+    let once = ("AWS_MAX_ATTEMPTS".to_owned(), Secret::new("1"));
+    settings.storage.extend([once]);
+    open_with(&chosen.url, &settings).blame_input()
 }
 
 /// Where runs are tracked: on the server that is the registry, else in a folder.

@@ -6,12 +6,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fishid_engine::EngineOptions;
 use fishid_prediction::PredictorOptions;
-use fishid_registry::{PRODUCTION, RegistryError};
+use fishid_registry::check_model;
 use fishid_server::{FishModel, Registry, ServerConfig, serve, stop_signal};
 use fishid_serving::metrics::Metrics;
 use fishid_serving::{CacheConfig, Follower, Following, Service, ServingConfig};
 
-use super::registry::Chosen;
 use super::{predict, registry};
 use crate::cli::ServeArgs;
 use crate::config::{Config, ServeConfig};
@@ -43,27 +42,10 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
             model = chosen.model,
             "following the alias production"
         );
-        say_what_there_is(&chosen)?;
-        From::Registry(RegistrySource::new(chosen, options, home))
+        check_model(&chosen.model).map_err(registry::blame)?;
+        From::Registry(Box::new(RegistrySource::new(chosen, options, home)?))
     };
     answer(from, listen, &config.serve)
-}
-
-/// Tells a person who has just started the server why it may not answer yet. A registry that cannot be asked is no
-/// reason to stop: the model served last may be at hand.
-fn say_what_there_is(chosen: &Chosen) -> anyhow::Result<()> {
-    let Chosen { model, url, .. } = chosen;
-    match chosen.registry.alias(model, PRODUCTION) {
-        Ok(Some(_)) => {}
-        Ok(None) => eprintln!(
-            "no version of {model} is in production in {url}: answering 503 until one is promoted"
-        ),
-        Err(error @ RegistryError::BadName { .. }) => return Err(registry::blame(error)),
-        Err(error) => eprintln!(
-            "the registry cannot be asked now ({error}): answering with the model served last, if it is here"
-        ),
-    }
-    Ok(())
 }
 
 /// Where the models come from.
@@ -71,7 +53,7 @@ pub enum From {
     /// One bundle, for ever.
     Bundle(Box<FishModel>),
     /// Whatever is in production.
-    Registry(RegistrySource),
+    Registry(Box<RegistrySource>),
 }
 
 /// One session with all threads: the lowest latency for one photograph at a time.
@@ -121,7 +103,7 @@ fn install(from: From, service: &Service<FishModel>) -> anyhow::Result<Option<Fo
             service.install(*model)?;
             Ok(None)
         }
-        From::Registry(source) => Ok(Some(Follower::new(source, service.clone()).start()?)),
+        From::Registry(source) => Ok(Some(Follower::new(*source, service.clone()).start()?)),
     }
 }
 

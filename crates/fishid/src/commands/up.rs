@@ -60,8 +60,8 @@ pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status
     if let Some(reason) = &manifest.demonstration {
         print_line(reason)?;
     }
-    let source = RegistrySource::new(chosen, predictor_options(&config.serve), home);
-    answer(From::Registry(source), listen, &config.serve)
+    let source = RegistrySource::new(chosen, predictor_options(&config.serve), home)?;
+    answer(From::Registry(Box::new(source)), listen, &config.serve)
 }
 
 /// Why a model has to be trained first; `None` when the one in production is what was asked for.
