@@ -41,8 +41,20 @@ class LocalStack:
         self.folder.chmod(0o700)
         self.settings = settings
         self.state_file = self.folder / "state.json"
-        self.state = json.loads(self.state_file.read_text()) if self.state_file.exists() else {}
+        self.state = self.read_state()
         self.services = self.make_services()
+
+    def read_state(self) -> dict:
+        if not self.state_file.exists():
+            return {}
+        try:
+            state = json.loads(self.state_file.read_text())
+        except ValueError as error:
+            raise StackError(
+                f"{self.state_file} is damaged ({error}): end what it started by hand "
+                "(postgres, versitygw, mlflow, fishid), then delete it"
+            ) from error
+        return state
 
     def make_services(self) -> dict[str, Service]:
         host, python = self.settings.host, self.settings.python
@@ -72,7 +84,7 @@ class LocalStack:
         """Two callers at once take turns."""
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self.state = json.loads(self.state_file.read_text()) if self.state_file.exists() else {}
+            self.state = self.read_state()
             yield
 
     def record(self, name: str) -> dict | None:

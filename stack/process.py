@@ -1,17 +1,21 @@
 """One background process: started in a group of its own, recognised later, ended as a whole.
 
 A process is known by its id and the time it started, so an id that the system has given to another
-program since is never signalled. Does not know what the process serves.
+program since is never signalled; what it started is known by a mark in its environment. Does not know
+what the process serves.
 """
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 LOG_LINES_SHOWN = 15
+# In the environment of a process and of all that it starts.
+MARK = "FISHID_STACK_PROCESS"
 
 
 class StackError(Exception):
@@ -52,10 +56,11 @@ def is_running(record: dict | None) -> bool:
 
 def start(command: list[str], environment: dict[str, str], log: Path, cwd: Path, account: dict) -> dict:
     """Starts a process that outlives this one; returns its record."""
+    mark = secrets.token_hex(16)
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            env=environment,
+            env=environment | {MARK: mark},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -65,7 +70,7 @@ def start(command: list[str], environment: dict[str, str], log: Path, cwd: Path,
         )
     # It is ours to collect in is_running(); Popen itself would warn when it is dropped.
     process.returncode = 0
-    return {"pid": process.pid, "identity": identity(process.pid)}
+    return {"pid": process.pid, "identity": identity(process.pid), "mark": mark}
 
 
 def end(record: dict | None, with_signal: int, seconds: float = 30) -> None:
@@ -74,10 +79,7 @@ def end(record: dict | None, with_signal: int, seconds: float = 30) -> None:
         return
     pid = record["pid"]
     if not is_running(record):
-        # What a killed leader left behind still bears its group. While it does, the system gives the
-        # number to no new process; if the number is in use, it is somebody else's.
-        if identity(pid) is None:
-            kill_group(pid)
+        end_left_behind(record)
         return
     os.kill(pid, with_signal)
     until = time.monotonic() + seconds
@@ -86,6 +88,15 @@ def end(record: dict | None, with_signal: int, seconds: float = 30) -> None:
     kill_group(pid)
     while is_running(record):
         time.sleep(0.02)
+
+
+def end_left_behind(record: dict) -> None:
+    """Ends what a killed leader left behind: those with its mark, whatever their numbers are by now."""
+    mark = f"{MARK}={record.get('mark')}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 def kill_group(pid: int) -> None:

@@ -71,7 +71,7 @@ def parent_and_child(tmp_path):
 
 def test_a_process_is_ended_with_its_children_and_a_stranger_with_its_number_is_not(parent_and_child):
     record, child = parent_and_child
-    process.end(record | {"identity": "another process"}, signal.SIGTERM)
+    process.end(record | {"identity": "another process", "mark": "another"}, signal.SIGTERM)
     assert process.is_running(record), "another process with that number is left alone"
     process.end(record, signal.SIGTERM)
     assert not process.is_running(record)
@@ -93,3 +93,31 @@ def test_status_of_a_stack_that_was_never_started_says_so_and_down_is_harmless(t
     assert status.returncode == 1
     assert [row["state"] for row in json.loads(status.stdout)] == ["stopped"] * 4
     assert subprocess.run([*command, "down"], capture_output=True, check=False).returncode == 0
+
+
+def test_what_a_killed_leader_left_is_ended_and_nothing_else(tmp_path):
+    record = process.start(
+        [script(tmp_path, "sleep 300 & echo $! >child; wait")], os.environ, tmp_path / "log", tmp_path, {}
+    )
+    wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text().strip())
+    child = int((tmp_path / "child").read_text())
+    # A stranger whose group bears the number of a leader that is long gone.
+    (tmp_path / "other").mkdir()
+    other = script(tmp_path / "other", "sleep 300 & echo $! >orphan")
+    stranger = subprocess.Popen([other], cwd=tmp_path, start_new_session=True)
+    stranger.wait()
+    orphan = int((tmp_path / "orphan").read_text())
+    try:
+        os.kill(record["pid"], signal.SIGKILL)
+        process.end(record | {"pid": stranger.pid}, signal.SIGTERM)
+        wait_until(lambda: process.identity(child) is None)
+        assert process.identity(orphan) is not None
+    finally:
+        os.kill(orphan, signal.SIGKILL)
+
+
+def test_a_damaged_state_is_named_with_the_remedy(tmp_path):
+    stack = stack_with(tmp_path, "true")
+    stack.state_file.write_text('{"ports": {')
+    with pytest.raises(StackError, match=r"state.json is damaged .*then delete it"):
+        stack_with(tmp_path, "true")

@@ -162,7 +162,8 @@ fn meet(
         Err(error) => return Ok(Opponent::Unreadable(error.to_string())),
     };
     let latency = if candidate_runs {
-        latency::measure(request, plan, scores, [bundle.dir(), of_champion.dir()])?
+        let models = [bundle.dir(), of_champion.dir()];
+        latency::measure(request, plan, &answered.planned, models)?
     } else {
         Err("Latency: the candidate cannot be run".to_owned())
     };

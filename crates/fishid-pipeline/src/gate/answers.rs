@@ -8,6 +8,8 @@ use crate::run::PipelineRequest;
 /// Test photographs with both answers.
 pub(super) struct Answered {
     pub photographs: Vec<GatePhotograph>,
+    /// Their places in the plan.
+    pub planned: Vec<usize>,
     /// Photographs that the champion refuses, such as those too small for it.
     pub n_unanswered: usize,
 }
@@ -23,10 +25,11 @@ pub(super) fn answer(
     let all = request.train.dataset.photographs();
     let mut answered = Answered {
         photographs: Vec::with_capacity(scores.planned.len()),
+        planned: Vec::with_capacity(scores.planned.len()),
         n_unanswered: 0,
     };
-    for (planned, probabilities) in scores.planned.iter().zip(&scores.probabilities) {
-        let planned = &plan.photographs[*planned];
+    for (&index, probabilities) in scores.planned.iter().zip(&scores.probabilities) {
+        let planned = &plan.photographs[index];
         let bytes = request.train.dataset.read(&all[planned.photograph])?;
         let said = match champion.predict(&bytes) {
             Ok(said) => said,
@@ -37,6 +40,7 @@ pub(super) fn answer(
             }
             Err(error) => return Ok(Err(error)),
         };
+        answered.planned.push(index);
         answered.photographs.push(GatePhotograph {
             group: planned.group.clone(),
             truth: planned.class.clone(),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use fishid_engine::EngineOptions;
 use fishid_prediction::{PredictError, Predictor};
-use fishid_training::{LatencyRounds, SplitPlan, SplitScores};
+use fishid_training::{LatencyRounds, SplitPlan};
 
 use crate::run::PipelineRequest;
 
@@ -23,18 +23,19 @@ const BUDGET_OF_A_ROUND: Duration = Duration::from_secs(4);
 /// Answers before the first that counts: the engine takes its memory and chooses its kernels.
 const WARM_UP: usize = 2;
 
-/// Times of candidate and champion, given by their bundles' folders; or why there are none.
+/// Times of candidate and champion, given by their bundles' folders, on photographs of the plan that both answer; or
+/// why there are none.
 pub(super) fn measure(
     request: &PipelineRequest<'_>,
     plan: &SplitPlan,
-    scores: &SplitScores,
+    answered: &[usize],
     models: [&Path; 2],
 ) -> anyhow::Result<Result<LatencyRounds, String>> {
     let all = request.train.dataset.photographs();
-    // Spread over the test split, the same in every round.
-    let step = scores.planned.len().div_ceil(N_PAIRS).max(1);
+    // Spread over what both models answer of the test split, the same in every round.
+    let step = answered.len().div_ceil(N_PAIRS).max(1);
     let mut photographs = Vec::new();
-    for planned in scores.planned.iter().step_by(step) {
+    for planned in answered.iter().step_by(step) {
         let photograph = &all[plan.photographs[*planned].photograph];
         photographs.push(request.train.dataset.read(photograph)?);
     }
