@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "printing results is this crate's job")]
 
 mod backbone;
+mod bundle_cache;
 mod cli;
 mod commands;
 mod config;

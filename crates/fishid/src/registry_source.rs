@@ -9,6 +9,7 @@ use fishid_registry::{ModelRegistry, PRODUCTION, VersionRef, without_secrets};
 use fishid_server::FishModel;
 use fishid_serving::{ModelSource, SourceError, VersionTag};
 
+use crate::bundle_cache::sweep;
 use crate::commands::registry::{self, Chosen};
 use crate::home::Home;
 use crate::last_served::LastServed;
@@ -27,6 +28,8 @@ pub struct RegistrySource {
     /// Where the bundle loaded last lies.
     loaded: Mutex<Option<(VersionTag, PathBuf)>>,
     is_first_load: AtomicBool,
+    /// The bundles that answered last, the newest at the end: a rollback goes to the one before.
+    answered: Mutex<Vec<PathBuf>>,
 }
 
 impl RegistrySource {
@@ -42,6 +45,7 @@ impl RegistrySource {
             options,
             loaded: Mutex::new(None),
             is_first_load: AtomicBool::new(true),
+            answered: Mutex::default(),
         })
     }
 
@@ -93,13 +97,20 @@ impl ModelSource for RegistrySource {
 
     fn installed(&self, tag: &VersionTag) {
         let loaded = self.loaded.lock().ok().and_then(|mut loaded| loaded.take());
-        if let Some((_, bundle)) = loaded.filter(|(loaded, _)| loaded == tag)
-            && let Err(error) = self.last_served.write(&tag.0, &bundle)
-        {
+        let Some((_, bundle)) = loaded.filter(|(loaded, _)| loaded == tag) else {
+            return;
+        };
+        if let Err(error) = self.last_served.write(&tag.0, &bundle) {
             tracing::warn!(
                 error = format!("{error:#}"),
                 "cannot write down what is served, a start without the registry will not find it"
             );
+        }
+        if let Ok(mut answered) = self.answered.lock() {
+            answered.push(bundle);
+            let older = answered.len().saturating_sub(2);
+            answered.drain(..older);
+            sweep(&self.bundle_cache, &answered);
         }
     }
 
