@@ -22,7 +22,7 @@ pub enum HubError {
     Client { reason: String },
 
     #[error(
-        "cannot reach {host}: {reason}. Check the network, set a mirror's address, or download {file} elsewhere and give it as a file"
+        "cannot reach {host}: {reason}. Check the network, set HF_ENDPOINT to a mirror, or download {file} elsewhere and give it with --weights FILE"
     )]
     Unreachable {
         host: String,

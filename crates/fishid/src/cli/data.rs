@@ -43,7 +43,7 @@ pub enum DataCommand {
 pub struct UploadArgs {
     /// Folder whose files are brought
     pub dir: PathBuf,
-    /// Where to: <s3://bucket/prefix>, or another folder
+    /// Where to: `s3://bucket/prefix`, or another folder
     pub to: String,
     /// Print the result as JSON
     #[arg(long)]
@@ -52,7 +52,7 @@ pub struct UploadArgs {
 
 #[derive(Args, Debug)]
 pub struct LockArgs {
-    /// Folder or <s3://bucket/prefix>
+    /// Folder or `s3://bucket/prefix`
     pub dir: String,
     /// The lock to write; an earlier one is replaced
     #[arg(long, default_value = "data.lock.json", value_name = "FILE")]
@@ -66,9 +66,9 @@ pub struct LockArgs {
 
 #[derive(Args, Debug)]
 pub struct DiffArgs {
-    /// Before: a lock, a folder or <s3://bucket/prefix>
+    /// Before: a lock, a folder or `s3://bucket/prefix`
     pub a: String,
-    /// After: a lock, a folder or <s3://bucket/prefix>
+    /// After: a lock, a folder or `s3://bucket/prefix`
     pub b: String,
     /// Column of manifest.csv that names the group [default: that of the lock, else `group`]
     #[arg(long, value_name = "NAME")]
@@ -109,7 +109,7 @@ pub struct GroupColumn {
 
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// Folder or <s3://bucket/prefix>
+    /// Folder or `s3://bucket/prefix`
     pub dir: String,
     #[command(flatten)]
     pub group: GroupColumn,
@@ -134,7 +134,7 @@ pub struct ImportArgs {
 
 #[derive(Args, Debug)]
 pub struct SplitArgs {
-    /// Folder of class folders, or <s3://bucket/prefix>
+    /// Folder of class folders, or `s3://bucket/prefix`
     pub dir: String,
     /// Folder to fill; an earlier split there is kept and extended
     pub out: PathBuf,

@@ -8,7 +8,7 @@ use super::data::GroupColumn;
 
 #[derive(Args, Debug)]
 pub struct TrainArgs {
-    /// Folder or <s3://bucket/prefix>
+    /// Folder or `s3://bucket/prefix`
     #[arg(long)]
     pub data: String,
     /// Folder of the new bundle

@@ -16,7 +16,7 @@ pub enum PipelineCommand {
 
 #[derive(Args, Debug)]
 pub struct PipelineRunArgs {
-    /// Folder or <s3://bucket/prefix>; without it, synthetic fish
+    /// Folder or `s3://bucket/prefix`; without it, synthetic fish
     #[arg(long)]
     pub data: Option<String>,
     #[command(flatten)]

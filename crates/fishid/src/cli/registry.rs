@@ -9,7 +9,7 @@ use super::data::GroupColumn;
 /// Which registry and which model in it.
 #[derive(Args, Debug, Clone)]
 pub struct RegistryArgs {
-    /// <file:///folder> or <mlflow+http://host:5000> (default: `MLFLOW_TRACKING_URI`, else $`FISHID_HOME/registry`)
+    /// `file:///folder` or `mlflow+http://host:5000` (default: `MLFLOW_TRACKING_URI`, else `$FISHID_HOME/registry`)
     #[arg(long, value_name = "URL")]
     pub registry: Option<String>,
     /// The model's name
@@ -71,7 +71,7 @@ pub struct AdoptArgs {
     /// ONNX file, a folder that `MLflow` saved, or <models:/NAME/VERSION> or <models:/NAME@ALIAS>
     #[arg(value_name = "MODEL")]
     pub classifier: String,
-    /// Labelled photographs of every class: class folders, or <s3://bucket/prefix>
+    /// Labelled photographs of every class: class folders, or `s3://bucket/prefix`
     #[arg(long, value_name = "DATA")]
     pub samples: String,
     #[command(flatten)]

@@ -31,7 +31,7 @@ pub struct HealthArgs {
 
 #[derive(Args, Debug)]
 pub struct UpArgs {
-    /// Folder or <s3://bucket/prefix>; without it, synthetic fish
+    /// Folder or `s3://bucket/prefix`; without it, synthetic fish
     #[arg(long)]
     pub data: Option<String>,
     #[command(flatten)]
