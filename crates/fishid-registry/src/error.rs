@@ -62,6 +62,30 @@ pub enum RegistryError {
         /// The aliases that point at it.
         aliases: Vec<String>,
     },
+    /// A version that is being deleted is not promoted.
+    #[error(
+        "version {version} of {model} is being deleted and was not promoted; {left}. Was that deletion stopped, `fishid registry prune` completes it; to keep the version, take its tags fishid.deleting.… away on MLflow's page"
+    )]
+    BeingDeleted {
+        /// The model.
+        model: String,
+        /// The version.
+        version: String,
+        /// Where the alias is.
+        left: String,
+    },
+    /// A version was deleted while it was being promoted.
+    #[error(
+        "version {version} of {model} was deleted meanwhile and not promoted; {left}. Promote another version"
+    )]
+    DeletedMeanwhile {
+        /// The model.
+        model: String,
+        /// The version.
+        version: String,
+        /// Where the alias is.
+        left: String,
+    },
     /// No such alias.
     #[error(
         "nothing of the model {model} is in {alias}. Promote a version first: `fishid registry promote VERSION`"

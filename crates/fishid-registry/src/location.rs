@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::RegistryError;
 use crate::folder::FolderRegistry;
-use crate::mlflow::{MlflowRegistry, MlflowSettings, MlflowTracker, is_mlflow};
+use crate::mlflow::{MlflowRegistry, MlflowSettings, MlflowTracker, is_mlflow, without_secrets};
 use crate::registry::ModelRegistry;
 use crate::tracker::Tracker;
 
@@ -51,8 +51,10 @@ pub fn open_mlflow(
 }
 
 fn folder_of(url: &str) -> Result<PathBuf, RegistryError> {
+    // A server's address that lacks its mlflow+ may carry a password all the same.
+    let shown = without_secrets(url);
     let bad = |reason: &str| RegistryError::BadAddress {
-        url: url.to_owned(),
+        url: shown.clone(),
         reason: reason.to_owned(),
     };
     if url.is_empty() {
@@ -64,10 +66,13 @@ fn folder_of(url: &str) -> Result<PathBuf, RegistryError> {
         }
         return Ok(PathBuf::from(url));
     };
+    if matches!(scheme, "http" | "https" | "mlflow") {
+        return Err(bad(
+            "an MLflow server's address begins with mlflow+http:// or mlflow+https://",
+        ));
+    }
     if scheme != "file" {
-        return Err(RegistryError::UnknownScheme {
-            url: url.to_owned(),
-        });
+        return Err(RegistryError::UnknownScheme { url: shown });
     }
     let path = rest
         .strip_prefix("localhost")
@@ -138,6 +143,8 @@ mod tests {
     fn other_addresses_are_refused_with_the_ones_that_work() {
         check_refused("s3://bucket/models", "unknown registry scheme");
         check_refused("ftp://host/models", "unknown registry scheme");
+        check_refused("http://host:5000", "begins with mlflow+http://");
+        check_refused("mlflow://host:5000", "begins with mlflow+http://");
         check_refused("file://host/models", "names a host");
         check_refused("file://localhosts/models", "names a host");
         check_refused("file:models", "three slashes");
@@ -146,5 +153,17 @@ mod tests {
         check_refused("file:///a%ff", "broken % sequence");
         check_refused("file:///a%00", "zero byte");
         check_refused("", "empty");
+    }
+
+    #[test]
+    fn no_refusal_says_a_password() {
+        for scheme in ["http", "https", "mlflow", "ftp", "file", "mlflow+ftp"] {
+            for password in ["geheim", "ge/heim", "ge?geheim"] {
+                let url = format!("{scheme}://anna:{password}@host/models");
+                let error = open(&url).err().unwrap().to_string();
+                assert!(!error.contains("heim"), "{url}: {error}");
+                assert!(error.contains("host"), "{url}: {error}");
+            }
+        }
     }
 }

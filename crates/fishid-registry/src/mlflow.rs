@@ -23,6 +23,7 @@ mod retry;
 mod runtime;
 mod settings;
 mod stages;
+mod tombstone;
 mod tracker;
 mod transfer;
 mod wire;

@@ -25,7 +25,14 @@ pub fn without_secrets(url: &str) -> String {
         (&url[..scheme.len() + "://".len()], rest)
     });
     let end_of_host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end_of_host].rfind('@') {
+    let at = rest[..end_of_host].rfind('@').or_else(|| {
+        // What looks like a host is none where no port follows its colon: a password may hold an unencoded
+        // slash, and then the host comes after the last @.
+        let (_, port) = rest[..end_of_host].rsplit_once(':')?;
+        let is_port = !scheme.is_empty() && port.parse::<u16>().is_err();
+        is_port.then(|| rest.rfind('@'))?
+    });
+    match at {
         Some(at) => format!("{scheme}{}", &rest[at + 1..]),
         None => url.to_owned(),
     }

@@ -9,6 +9,7 @@ use super::events::{Intention, Recorded, State};
 use super::history::{Repair, Told, tell};
 use super::model::{RemoteModel, Snapshot};
 use super::stages::Stages;
+use super::tombstone::Fate;
 use crate::error::RegistryError;
 use crate::registry::{Action, Note};
 
@@ -60,6 +61,10 @@ impl<'a> Writer<'a> {
             note,
         } = step;
         let from = self.holder(alias).map(str::to_owned);
+        let as_before = || format!("{alias} stays where it was");
+        if let Some(refusal) = self.refusal(to, as_before)? {
+            return Err(refusal);
+        }
         let intention = Intention {
             action,
             alias: Some(alias),
@@ -75,7 +80,26 @@ impl<'a> Writer<'a> {
             self.model.delete_tag(&event.key)?;
             return Err(moved(alias, from, now));
         }
-        self.model.point_alias(alias, to)?;
+        match self.model.point_alias(alias, to) {
+            Err(error) if error.is_missing() => {
+                self.model.delete_tag(&event.key)?;
+                return Err(self.refusal(to, as_before)?.unwrap_or(error.into()));
+            }
+            outcome => outcome?,
+        }
+        // Looked at after the move: a deletion that marked it before looks at the aliases after its mark.
+        if self.model.fate(to)? != Fate::Stays {
+            let left = self.put_back(alias, to, from.as_deref())?;
+            self.model.delete_tag(&event.key)?;
+            let refusal = self.refusal(to, || left.clone())?;
+            // The deletion saw the alias and left the version: nobody gets it now, and the next try will.
+            let (model, version) = (self.model.name.clone(), to.to_owned());
+            return Err(refusal.unwrap_or(RegistryError::BeingDeleted {
+                model,
+                version,
+                left,
+            }));
+        }
         let now = self.holder_now(alias)?;
         if now.as_deref() != Some(to) {
             // It was there, and somebody moved it on at once: theirs is the later one.
@@ -92,6 +116,55 @@ impl<'a> Writer<'a> {
             "moved an alias"
         );
         Ok(())
+    }
+
+    /// Why an alias is not moved to a version.
+    fn refusal(
+        &self,
+        version: &str,
+        left: impl FnOnce() -> String,
+    ) -> Result<Option<RegistryError>, MlflowError> {
+        let (model, version) = (self.model.name.clone(), version.to_owned());
+        Ok(match self.model.fate(&version)? {
+            Fate::Stays => None,
+            Fate::IsBeingDeleted => Some(RegistryError::BeingDeleted {
+                model,
+                version,
+                left: left(),
+            }),
+            Fate::IsGone => Some(RegistryError::DeletedMeanwhile {
+                model,
+                version,
+                left: left(),
+            }),
+        })
+    }
+
+    /// Moves an alias from a version that is being deleted, with which it would go, to where it was. Answers
+    /// with where it is.
+    fn put_back(&self, alias: &str, to: &str, from: Option<&str>) -> Result<String, MlflowError> {
+        if let Some(now) = self.holder_now(alias)?
+            && now != to
+        {
+            return Ok(format!(
+                "{alias} is in version {now} by now and was left there"
+            ));
+        }
+        let Some(from) = from else {
+            self.model.delete_alias(alias)?;
+            return Ok(format!("{alias} points at nothing, as before"));
+        };
+        match self.model.point_alias(alias, from) {
+            Err(error) if error.is_missing() => {}
+            outcome => outcome?,
+        }
+        Ok(match self.model.fate(from)? {
+            Fate::Stays => format!("{alias} points at version {from} again"),
+            // While the alias was away, nothing spoke against deleting that one either.
+            _ => format!(
+                "{alias} was at version {from}, which is being deleted as well: promote another one now"
+            ),
+        })
     }
 
     fn holder_now(&self, alias: &str) -> Result<Option<String>, MlflowError> {

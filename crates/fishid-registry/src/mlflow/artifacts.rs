@@ -14,6 +14,9 @@ use crate::error::RegistryError;
 use direct::Direct;
 use proxied::Proxied;
 
+/// Files that are read into memory are lists of some dozen files.
+const MAX_SMALL_FILE: u64 = 4 * 1024 * 1024;
+
 /// A folder of artifacts.
 #[derive(Clone, Debug)]
 pub(crate) enum Artifacts {
@@ -78,9 +81,9 @@ impl Artifacts {
         }))
     }
 
-    /// A small file's bytes; `None` where there is none.
+    /// A small file's bytes; `None` where there is none, an error where it is no small file.
     pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, RegistryError> {
-        let sink = self.download(path, Sink::memory())?;
+        let sink = self.download(path, Sink::memory(MAX_SMALL_FILE))?;
         Ok(sink.map(Sink::into_bytes))
     }
 

@@ -23,6 +23,11 @@ use crate::error::RegistryError;
 /// be repeated.
 const IDLE_CONNECTION: Duration = Duration::from_secs(2);
 
+/// Longer answers than this are none of `MLflow`'s.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// As much of a refusal is read: its code and what kind of text it is.
+const MAX_REFUSAL: usize = 1024 * 1024;
+
 /// A connection to one server. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Client(Arc<Inner>);
@@ -246,10 +251,12 @@ impl Inner {
         let waited = self.timing.read_timeout;
         let whole = async {
             let response = self.head(request, builder).await?;
-            let bytes = response.bytes().await;
-            Ok(bytes
-                .map_err(|error| self.transport(request, &error))?
-                .to_vec())
+            let read = beginning(response, MAX_ANSWER).await;
+            let (bytes, is_whole) = read.map_err(|error| self.transport(request, &error))?;
+            if !is_whole {
+                return Err(self.too_long(request));
+            }
+            Ok(bytes)
         };
         match tokio::time::timeout(waited, whole).await {
             Ok(answer) => answer,
@@ -291,6 +298,17 @@ impl Inner {
                 waited,
             },
             again: Again::Uncertain(None),
+        }
+    }
+
+    fn too_long(&self, request: &Request) -> Failure {
+        Failure {
+            error: MlflowError::BrokenAnswer {
+                server: self.server.clone(),
+                call: request.call.clone(),
+                reason: format!("more than {} MiB", MAX_ANSWER / 1024 / 1024),
+            },
+            again: Again::Never,
         }
     }
 
@@ -342,7 +360,8 @@ impl Inner {
         let location = location
             .and_then(|to| to.to_str().ok())
             .map(super::without_secrets);
-        let body = response.bytes().await.unwrap_or_default();
+        let body = beginning(response, MAX_REFUSAL).await;
+        let body = body.map(|(bytes, _)| bytes).unwrap_or_default();
         let code = serde_json::from_slice::<Value>(&body)
             .ok()
             .and_then(|body| Some(body.get("error_code")?.as_str()?.to_owned()));
@@ -441,6 +460,21 @@ impl Inner {
             what: kind_of(body),
         }
     }
+}
+
+/// At most so many bytes of an answer's body, and whether that is all of it.
+async fn beginning(
+    mut response: Response,
+    limit: usize,
+) -> Result<(Vec<u8>, bool), reqwest::Error> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = response.chunk().await? {
+        if bytes.len() + piece.len() > limit {
+            return Ok((bytes, false));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok((bytes, true))
 }
 
 fn kind_of(body: &[u8]) -> String {

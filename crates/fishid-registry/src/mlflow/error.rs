@@ -108,6 +108,19 @@ pub enum MlflowError {
         "the {what} was not published by fishid: {reason}. Publish a bundle with `fishid registry publish`, or adopt an ONNX classifier with `fishid registry adopt`"
     )]
     Foreign { what: String, reason: String },
+    #[error(
+        "version {version} of {model} is deleted, and at the same moment {aliases} went from the server. Unless whoever moved it put it back (`fishid registry history` tells), promote a version now: {remedy}"
+    )]
+    AliasVanished {
+        model: String,
+        version: String,
+        aliases: String,
+        remedy: String,
+    },
+    #[error(
+        "the files of the run {run} are being deleted. Publish again when that is over; was that deletion stopped, take the run's tags fishid.deleting.… away on MLflow's page first"
+    )]
+    RunBeingEmptied { run: String },
     #[error("the {what} on the MLflow server cannot be taken over: {reason}")]
     Unusable { what: String, reason: String },
 }

@@ -3,7 +3,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::error::MlflowError;
@@ -108,9 +108,18 @@ impl Recorded {
 /// A moment after `last`: clocks of several machines differ, and a history's times ascend.
 pub(crate) fn after(last: Timestamp) -> Timestamp {
     let next = last
-        .checked_add(jiff::SignedDuration::from_micros(1))
+        .checked_add(SignedDuration::from_micros(1))
         .unwrap_or(last);
     Timestamp::now().max(next)
+}
+
+/// Clocks that differ by more than this are wrong, not skewed.
+const MAX_SKEW: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whether a time can only come from a wrong clock. `known` is a moment that has passed by another clock, the
+/// server's: this machine's own may be the one that is wrong.
+pub(crate) fn is_far_ahead(time: Timestamp, known: Timestamp) -> bool {
+    time.duration_since(Timestamp::now().max(known)) > MAX_SKEW
 }
 
 /// The events among a model's tags. One that cannot be read was changed by hand and is left out.
@@ -164,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_moment_after_the_future_is_later_than_the_future() {
-        let future = Timestamp::now() + jiff::SignedDuration::from_hours(1);
+        let future = Timestamp::now() + SignedDuration::from_hours(1);
         assert!(after(future) > future);
         assert!(after(Timestamp::UNIX_EPOCH) > Timestamp::UNIX_EPOCH);
     }

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::artifacts::Artifacts;
 use super::client::Client;
 use super::error::MlflowError;
+use super::tombstone;
 use super::wire::{
-    CreatedExperiment, Experiment, ExperimentAnswer, RunAnswer, RunInfo, RunsAnswer, Tag,
+    CreatedExperiment, Experiment, ExperimentAnswer, Run, RunAnswer, RunInfo, RunsAnswer, Tag,
 };
 use crate::error::RegistryError;
 use crate::tracker::RunStatus;
@@ -67,17 +68,23 @@ pub(crate) fn start(
 
 /// A run by its id; `None` where there is none, or only a deleted one.
 pub(crate) fn run(client: &Client, id: &str) -> Result<Option<RunInfo>, MlflowError> {
+    Ok(run_with_tags(client, id)?.map(|run| run.info))
+}
+
+/// A run with what is written on it.
+pub(crate) fn run_with_tags(client: &Client, id: &str) -> Result<Option<Run>, MlflowError> {
     match client.get::<RunAnswer>("runs/get", &[("run_id", id)]) {
         Ok(answer) => {
-            let info = answer.run.info;
-            Ok((info.lifecycle_stage != "deleted").then_some(info))
+            let run = answer.run;
+            Ok((run.info.lifecycle_stage != "deleted").then_some(run))
         }
         Err(error) if error.is_missing() => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The newest run of an experiment that a filter finds.
+/// The newest run of an experiment that a filter finds and no deletion empties. Where there are that many of
+/// those, a new run is no loss.
 pub(crate) fn find(
     client: &Client,
     experiment_id: &str,
@@ -86,11 +93,12 @@ pub(crate) fn find(
     let body = json!({
         "experiment_ids": [experiment_id],
         "filter": filter,
-        "max_results": 1,
+        "max_results": 50,
         "order_by": ["attributes.start_time DESC"],
     });
     let answer: RunsAnswer = client.post("runs/search", &body)?;
-    Ok(answer.runs.into_iter().next().map(|run| run.info))
+    let stays = |run: &Run| !tombstone::is_marked(&run.data.tags);
+    Ok(answer.runs.into_iter().find(stays).map(|run| run.info))
 }
 
 /// Ends a run, or sets it running again.

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::events::{Intention, Recorded, State, UNKNOWN};
+use super::events::{Intention, Recorded, State, UNKNOWN, after, is_far_ahead};
 use super::model::{self, Snapshot};
 use crate::registry::{Action, Event, Note};
 
@@ -29,6 +29,8 @@ pub(crate) struct Told {
     pub events: Vec<Event>,
     /// What a writer writes down before anything else.
     pub repairs: Vec<Repair>,
+    /// When the last thing was written down, told or not.
+    last: Option<Timestamp>,
 }
 
 /// Something the tags do not say yet.
@@ -41,11 +43,10 @@ pub(crate) enum Repair {
 }
 
 impl Told {
-    /// When the last event was.
+    /// When the last event was, also one that is not told because another one says the same: what comes
+    /// next is to be sorted behind all of them.
     pub fn last_time(&self) -> Timestamp {
-        self.events
-            .last()
-            .map_or(Timestamp::UNIX_EPOCH, |event| event.time)
+        self.last.unwrap_or(Timestamp::UNIX_EPOCH)
     }
 }
 
@@ -69,14 +70,12 @@ pub(crate) fn tell(snapshot: &Snapshot) -> Told {
             to: version.version.clone(),
         })
         .collect();
-    let mut recorded: Vec<&Recorded> = snapshot.recorded.iter().collect();
+    let mut recorded = snapshot.recorded.clone();
     recorded.sort_by(|a, b| (a.time, &a.key).cmp(&(b.time, &b.key)));
-    let latest = recorded
-        .iter()
-        .map(|event| event.time)
-        .chain(found.iter().map(|event| event.time))
-        .max()
-        .unwrap_or(Timestamp::UNIX_EPOCH);
+    let published = found.iter().map(|event| event.time);
+    let latest = set_right(&mut recorded, snapshot, published, &mut told.repairs);
+    told.last = Some(latest);
+    let recorded: Vec<&Recorded> = recorded.iter().collect();
     for event in recorded.iter().filter(|event| event.alias.is_none()) {
         deletion(event, snapshot, &mut found, &mut told.repairs);
     }
@@ -102,6 +101,34 @@ pub(crate) fn tell(snapshot: &Snapshot) -> Told {
     }
     told.events = found;
     told
+}
+
+/// Times of a clock that was far ahead become now, in their order: everything after them would have to be as
+/// far ahead otherwise. Answers with the last of all times.
+fn set_right(
+    recorded: &mut [Recorded],
+    snapshot: &Snapshot,
+    published: impl Iterator<Item = Timestamp>,
+    repairs: &mut Vec<Repair>,
+) -> Timestamp {
+    let created = snapshot.versions.iter();
+    let created = created.filter_map(|v| Timestamp::from_millisecond(v.creation_timestamp).ok());
+    let known = created.max().unwrap_or(Timestamp::UNIX_EPOCH);
+    let (ahead, right): (Vec<&mut Recorded>, Vec<&mut Recorded>) = recorded
+        .iter_mut()
+        .partition(|event| is_far_ahead(event.time, known));
+    let mut last = right
+        .iter()
+        .map(|event| event.time)
+        .chain(published.filter(|time| !is_far_ahead(*time, known)))
+        .max()
+        .unwrap_or(Timestamp::UNIX_EPOCH);
+    for event in ahead {
+        last = after(last);
+        event.time = last;
+        repairs.push(Repair::Write(Box::new(event.clone())));
+    }
+    last
 }
 
 fn deletion(

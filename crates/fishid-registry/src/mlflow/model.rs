@@ -1,7 +1,7 @@
 //! One registered model on a server: reading it, and the single calls that change it. In which order those
 //! are made, and why, is in `aliases`, `publication` and `deletion`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::error::MlflowError;
 use super::events::{self, Recorded};
+use super::tombstone::{self, Fate};
 use super::wire::{
     DownloadUri, ModelVersion, ModelVersionAnswer, ModelVersionsAnswer, RegisteredModelAnswer, Tag,
 };
@@ -23,7 +24,9 @@ pub(crate) const WHO: &str = "fishid.who";
 pub(crate) const WHY: &str = "fishid.why";
 pub(crate) const PUBLISHED_AT: &str = "fishid.published_at";
 
-const PAGE: &str = "1000";
+const PAGE: &str = "500";
+/// More pages than any model has.
+const MAX_PAGES: usize = 2000;
 
 /// A registered model by its name, which was checked.
 #[derive(Clone, Debug)]
@@ -245,6 +248,38 @@ impl RemoteModel {
         Ok(answer.model_version)
     }
 
+    /// Whether a version is there, and stays.
+    pub fn fate(&self, version: &str) -> Result<Fate, MlflowError> {
+        let Ok(number) = version.parse() else {
+            return Ok(Fate::IsGone);
+        };
+        Ok(match self.version(number)? {
+            None => Fate::IsGone,
+            Some(found) if tombstone::is_marked(&found.tags) => Fate::IsBeingDeleted,
+            Some(_) => Fate::Stays,
+        })
+    }
+
+    pub fn set_version_tag(
+        &self,
+        version: &str,
+        key: &str,
+        value: &str,
+    ) -> Result<(), MlflowError> {
+        let body = json!({"name": self.name, "version": version, "key": key, "value": value});
+        self.client
+            .post::<Value>("model-versions/set-tag", &body)
+            .map(drop)
+    }
+
+    pub fn delete_version_tag(&self, version: &str, key: &str) -> Result<(), MlflowError> {
+        let body = json!({"name": self.name, "version": version, "key": key});
+        match self.client.delete("model-versions/delete-tag", &body) {
+            Err(error) if error.is_missing() => Ok(()),
+            outcome => outcome,
+        }
+    }
+
     pub fn delete_version(&self, version: &str) -> Result<(), MlflowError> {
         let body = json!({"name": self.name, "version": version});
         match self.client.delete("model-versions/delete", &body) {
@@ -259,6 +294,14 @@ impl RemoteModel {
         self.client
             .post::<Value>("registered-models/alias", &body)
             .map(drop)
+    }
+
+    pub fn delete_alias(&self, alias: &str) -> Result<(), MlflowError> {
+        let body = json!({"name": self.name, "alias": alias});
+        match self.client.delete("registered-models/alias", &body) {
+            Err(error) if error.is_missing() => Ok(()),
+            outcome => outcome,
+        }
     }
 
     pub fn set_tag(&self, key: &str, value: &str) -> Result<(), MlflowError> {
@@ -284,6 +327,7 @@ pub(crate) fn search_versions(
 ) -> Result<Vec<ModelVersion>, MlflowError> {
     let mut versions: Vec<ModelVersion> = Vec::new();
     let mut token = String::new();
+    let mut seen = BTreeSet::new();
     loop {
         let mut query = vec![("filter", filter), ("max_results", PAGE)];
         if !token.is_empty() {
@@ -295,6 +339,13 @@ pub(crate) fn search_versions(
             break;
         }
         token = answer.next_page_token;
+        if !seen.insert(token.clone()) || seen.len() > MAX_PAGES {
+            return Err(MlflowError::BrokenAnswer {
+                server: client.server().to_owned(),
+                call: "GET model-versions/search".to_owned(),
+                reason: "its pages never end".to_owned(),
+            });
+        }
     }
     versions.retain(|version| version.number().is_some());
     versions.sort_by_key(ModelVersion::number);
@@ -312,9 +363,11 @@ pub(crate) struct NewVersion<'a> {
 
 /// When a version was published: by the clock of who did it, else by the server's.
 pub(crate) fn published_at(version: &ModelVersion) -> Timestamp {
-    let written = version.tag(PUBLISHED_AT).and_then(|text| text.parse().ok());
+    let created = Timestamp::from_millisecond(version.creation_timestamp).ok();
+    let written: Option<Timestamp> = version.tag(PUBLISHED_AT).and_then(|text| text.parse().ok());
     written
-        .or_else(|| Timestamp::from_millisecond(version.creation_timestamp).ok())
+        .filter(|time| !events::is_far_ahead(*time, created.unwrap_or(Timestamp::UNIX_EPOCH)))
+        .or(created)
         .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 

@@ -15,7 +15,7 @@ use super::events::{after, shortened};
 use super::model::{BUNDLE_DIGEST, MODEL_DIGEST, NewVersion, PUBLISHED_AT, RemoteModel, WHO, WHY};
 use super::transfer::Content;
 use super::wire::{ModelVersion, RunInfo, Tag};
-use super::{digests, experiment};
+use super::{deletion, digests, experiment, tombstone};
 use crate::error::RegistryError;
 use crate::registry::PublishNote;
 use crate::tracker::RunStatus;
@@ -28,6 +28,9 @@ pub(crate) const DIGESTS_FILE: &str = "model.sha256";
 
 /// The run was made for this model by a publication, not by a pipeline.
 const PUBLISHED_AS: &str = "fishid.published_as";
+
+/// How often a publication begins anew because a deletion took the files of its run.
+const MAX_RUNS: u32 = 3;
 
 /// A bundle on its way to the server.
 struct Parcel<'a> {
@@ -55,14 +58,38 @@ pub(crate) fn publish(
     if let Some(version) = intact_version(model, &parcel.digest)? {
         return Ok(version);
     }
-    let (run, is_own) = run_of(model, &parcel, note)?;
+    for _ in 0..MAX_RUNS {
+        if let Some(version) = publish_once(model, &writer, &parcel, note)? {
+            return Ok(version);
+        }
+        tracing::warn!(
+            model = model.name,
+            "a deletion took the files of this publication: published again"
+        );
+    }
+    Err(MlflowError::Damaged {
+        what: format!("publication of {}", model.name),
+        reason: format!("deletions took its files {MAX_RUNS} times"),
+    }
+    .into())
+}
+
+/// One publication; `None` where a deletion that began before it took files of its run.
+fn publish_once(
+    model: &RemoteModel,
+    writer: &Writer<'_>,
+    parcel: &Parcel<'_>,
+    note: &PublishNote,
+) -> Result<Option<ModelVersion>, RegistryError> {
+    let bundle = parcel.bundle;
+    let (run, is_own) = run_of(model, parcel, note)?;
     let artifacts = experiment::artifacts(&model.client, &run)?;
-    upload(&artifacts, &parcel)?;
+    upload(&artifacts, parcel)?;
     if is_own {
         experiment::update(&model.client, &run.run_id, RunStatus::Finished)?;
         // A damaged version of the same run has its files back.
         if let Some(version) = intact_version(model, &parcel.digest)? {
-            return Ok(version);
+            return Ok(Some(version));
         }
     }
     let manifest = bundle.manifest();
@@ -88,7 +115,35 @@ pub(crate) fn publish(
     };
     let created = create(model, &parcel.digest, &new)?;
     tracing::info!(model = model.name, version = created.version, "published");
-    first_of_its_digest(model, created, &parcel.digest)
+    if !has_its_files(model, &run, parcel)? {
+        return if deletion::withdraw(model, &created.version)? {
+            Ok(None)
+        } else {
+            Err(MlflowError::Damaged {
+                what: format!("version {} of {}", created.version, model.name),
+                reason: "a deletion took its files, and an alias names it already".to_owned(),
+            }
+            .into())
+        };
+    }
+    first_of_its_digest(model, created, &parcel.digest).map(Some)
+}
+
+/// Whether the files of a version that is there by now are there, and stay. Asked after its creation: a
+/// deletion that marks the run later sees the version and leaves them.
+fn has_its_files(
+    model: &RemoteModel,
+    run: &RunInfo,
+    parcel: &Parcel<'_>,
+) -> Result<bool, RegistryError> {
+    let found = experiment::run_with_tags(&model.client, &run.run_id)?;
+    if found.is_none_or(|found| tombstone::is_marked(&found.data.tags)) {
+        return Ok(false);
+    }
+    let artifacts = experiment::artifacts(&model.client, run)?;
+    let there = artifacts.folder(MODEL_FOLDER)?.list()?;
+    let is_there = |file: &FileDigest| there.get(&file.path) == Some(&file.bytes);
+    Ok(parcel.files.iter().all(is_there) && artifacts.read(DIGESTS_FILE)?.is_some())
 }
 
 /// The lowest version with this digest whose files still are what was published. A damaged one is passed
@@ -98,6 +153,10 @@ fn intact_version(
     digest: &str,
 ) -> Result<Option<ModelVersion>, RegistryError> {
     for version in model.of_digest(digest)? {
+        // One that goes at any moment is no answer.
+        if tombstone::is_marked(&version.tags) {
+            continue;
+        }
         if super::download::is_intact(model, &version)? {
             return Ok(Some(version));
         }
@@ -119,13 +178,16 @@ fn run_of(
 ) -> Result<(RunInfo, bool), RegistryError> {
     let client = &model.client;
     if let Some(RunId(id)) = &note.run {
-        let run = experiment::run(client, id)?;
-        return run
-            .map(|run| (run, false))
-            .ok_or_else(|| RegistryError::UnknownRemoteRun {
+        return match experiment::run_with_tags(client, id)? {
+            Some(run) if tombstone::is_marked(&run.data.tags) => {
+                Err(MlflowError::RunBeingEmptied { run: id.clone() }.into())
+            }
+            Some(run) => Ok((run.info, false)),
+            None => Err(RegistryError::UnknownRemoteRun {
                 run: id.clone(),
                 server: client.server().to_owned(),
-            });
+            }),
+        };
     }
     let experiment_id = experiment::experiment(client, EXPERIMENT)?;
     let filter = format!(
@@ -246,9 +308,14 @@ fn first_of_its_digest(
         if version.number() >= created.number() {
             break;
         }
-        if super::download::is_intact(model, &version)? {
-            model.delete_version(&created.version)?;
-            return Ok(version);
+        let stays = !tombstone::is_marked(&version.tags);
+        if stays && super::download::is_intact(model, &version)? {
+            // Whoever promoted it already keeps it.
+            return Ok(if deletion::withdraw(model, &created.version)? {
+                version
+            } else {
+                created
+            });
         }
     }
     Ok(created)

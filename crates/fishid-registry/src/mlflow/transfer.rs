@@ -65,6 +65,8 @@ pub(crate) struct Sink {
     hasher: Sha256,
     length: u64,
     kept: Option<Vec<u8>>,
+    /// Longest file that is taken.
+    limit: u64,
 }
 
 impl Sink {
@@ -75,13 +77,15 @@ impl Sink {
             hasher: Sha256::new(),
             length: 0,
             kept: None,
+            limit: u64::MAX,
         }
     }
 
-    /// The bytes are kept in memory.
-    pub fn memory() -> Self {
+    /// The bytes are kept in memory; a file of more than `limit` is an error.
+    pub fn memory(limit: u64) -> Self {
         Self {
             kept: Some(Vec::new()),
+            limit,
             ..Self::digest()
         }
     }
@@ -109,6 +113,7 @@ impl Sink {
             hasher,
             length,
             kept: None,
+            limit: u64::MAX,
         })
     }
 
@@ -143,6 +148,12 @@ impl Sink {
     }
 
     pub fn accept(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.length + bytes.len() as u64 > self.limit {
+            return Err(io::Error::other(format!(
+                "it is longer than the {} bytes that such a file may have",
+                self.limit
+            )));
+        }
         if let Some(file) = &mut self.file {
             file.write_all(bytes)?;
         }
@@ -232,11 +243,15 @@ pub(crate) fn download(
     let call = request.call.clone();
     let outcome = client.wait(&call, async move {
         let mut n = 1;
-        for _ in 0..MAX_TRIES {
+        let mut n_tries = 0;
+        loop {
+            n_tries += 1;
             let before = sink.length();
             match download_once(&inner, &request, &mut sink).await {
-                Ok(()) => break,
+                Ok(()) => return Ok(Ok(sink)),
                 Err(Once::Io(error)) => return Ok(Err(error)),
+                // What came stays where it is, for the next download to go on with.
+                Err(Once::Failed(failure)) if n_tries == MAX_TRIES => return Err(failure.error),
                 Err(Once::Failed(failure)) => {
                     // A try that brought something counts as the first one.
                     if sink.length() > before {
@@ -247,7 +262,6 @@ pub(crate) fn download(
             }
             n += 1;
         }
-        Ok(Ok(sink))
     })?;
     Ok(outcome?)
 }

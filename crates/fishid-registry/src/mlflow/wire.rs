@@ -42,6 +42,13 @@ pub(crate) struct RunInfo {
 #[serde(default)]
 pub(crate) struct Run {
     pub info: RunInfo,
+    pub data: RunData,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RunData {
+    pub tags: Vec<Tag>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -290,3 +290,67 @@ fn the_files_of_a_foreign_version_come_whole_and_stay_in_their_folder() {
         assert!(outside.flatten().all(|entry| entry.file_name() == "below"));
     }
 }
+
+#[test]
+fn an_answer_without_an_end_is_not_kept_in_memory() {
+    let long = format!(r#"{{"model_versions": "{}"}}"#, "a".repeat(17 << 20));
+    check(&Reply::new(200, long), 1, &["more than 16 MiB"]);
+    check(
+        &Reply::new(404, "a".repeat(2 << 20)),
+        1,
+        &["no MLflow server"],
+    );
+    let again = Reply::new(200, r#"{"model_versions": [], "next_page_token": "a"}"#);
+    check(&again, 2, &["its pages never end"]);
+}
+
+/// A version of one file, whose list and content are answered by `file`.
+fn one_file(file: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> (Server, Seen) {
+    server(move |_, request| {
+        if request.path.contains("model-versions/get") {
+            let tags = format!(r#"[{{"key": "bundle_digest", "value": "{LIST_DIGEST}"}}]"#);
+            let source = "mlflow-artifacts:/1/a/model";
+            let version = format!(r#"{{"version": "1", "source": "{source}", "tags": {tags}}}"#);
+            return Reply::new(200, format!(r#"{{"model_version": {version}}}"#));
+        }
+        file(request)
+    })
+}
+
+/// The list of one file `w`, and its digest.
+const LIST: &str = "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5  w\n";
+const LIST_DIGEST: &str = "5b6e9cb9cc1eb5a0134239927d5d70aea0e4fd01e848e59d2647680267d35bba";
+
+#[test]
+fn a_list_of_files_without_an_end_is_refused() {
+    let (server, _) = one_file(|_| Reply::new(200, "a".repeat(5 << 20)));
+    let cache = tempfile::tempdir().unwrap();
+    let fetched =
+        registry(&server.url(), &settings()).fetch("fish", &VersionRef::Number(1), cache.path());
+    let error = fetched.unwrap_err().to_string();
+    assert!(error.contains("longer than the 4194304 bytes"), "{error}");
+}
+
+#[test]
+fn a_download_that_is_cut_again_and_again_keeps_what_came() {
+    let (server, _) = one_file(|request| {
+        if request.path.ends_with("model.sha256") {
+            return Reply::new(200, LIST);
+        }
+        let status = if request.headers.contains_key("range") {
+            206
+        } else {
+            200
+        };
+        let mut reply = Reply::new(status, "12345");
+        reply.ending = Ending::Cut(1);
+        reply
+    });
+    let cache = tempfile::tempdir().unwrap();
+    let fetched =
+        registry(&server.url(), &settings()).fetch("fish", &VersionRef::Number(1), cache.path());
+    let error = fetched.unwrap_err().to_string();
+    assert!(error.contains("was cut"), "{error}");
+    let part = cache.path().join(format!(".{LIST_DIGEST}.partial/w"));
+    assert_eq!(std::fs::metadata(part).unwrap().len(), 100);
+}

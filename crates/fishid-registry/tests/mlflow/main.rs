@@ -5,6 +5,7 @@
 mod conformance;
 mod crashes;
 mod failures;
+mod meanwhile;
 mod old_server;
 mod registry;
 mod tracker;

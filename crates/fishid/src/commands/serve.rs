@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fishid_engine::EngineOptions;
 use fishid_prediction::PredictorOptions;
-use fishid_registry::check_model;
+use fishid_registry::{check_model, without_secrets};
 use fishid_server::{FishModel, Registry, ServerConfig, serve, stop_signal};
 use fishid_serving::metrics::Metrics;
 use fishid_serving::{CacheConfig, Follower, Following, Service, ServingConfig};
@@ -38,7 +38,7 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
     } else {
         let chosen = registry::choose(&args.registry, config, home)?;
         tracing::info!(
-            registry = chosen.url,
+            registry = without_secrets(&chosen.url),
             model = chosen.model,
             "following the alias production"
         );

@@ -221,3 +221,30 @@ fn a_deletion_is_told_by_the_version_that_is_gone() {
     let told = tell(&snapshot(3, &[event], ""));
     assert_eq!(told.events.len(), 3);
 }
+
+#[test]
+fn what_is_not_told_counts_for_what_comes_next() {
+    // The same move twice, the second one by a clock that is an hour ahead.
+    let twice = [step(Done, 30, "", "1"), step(Done, -3600, "", "1")];
+    let told = check(&twice, "1", &["Борис -→1"], 0);
+    assert!(told.last_time() >= twice[1].time, "{}", told.last_time());
+}
+
+#[test]
+fn a_clock_that_was_far_ahead_is_not_followed() {
+    let day = 24 * 3600;
+    let ahead = step(Done, -400 * day, "1", "2");
+    let moves = [step(Done, 30, "", "1"), ahead.clone()];
+    let told = check(&moves, "2", &["Борис -→1", "Борис 1→2"], 1);
+    assert!(told.last_time() < ago(-day), "{}", told.last_time());
+    let [Repair::Write(right)] = &told.repairs[..] else {
+        panic!("{:?}", told.repairs);
+    };
+    assert_eq!(right.key, ahead.key);
+    assert!(right.time <= told.last_time());
+    // What comes next is behind it, and there is nothing left to set right.
+    let mut back = step(Done, 0, "2", "1");
+    back.time = super::after(told.last_time());
+    let moves = [moves[0].clone(), (**right).clone(), back];
+    check(&moves, "1", &["Борис -→1", "Борис 1→2", "Борис 2→1"], 0);
+}
