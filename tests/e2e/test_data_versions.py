@@ -55,7 +55,7 @@ def test_a_difference_is_told_and_fails_a_script_that_asks_for_it(fishid, small_
     assert "none.json does not exist" in missing.err
 
     told = fishid("data", "diff", small_fish, copy, "--exit-code")
-    assert told.status == 2
+    assert told.status == 3
     assert "moved.jpg" in told.out
 
 

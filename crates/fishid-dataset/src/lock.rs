@@ -157,11 +157,16 @@ impl DataLock {
         }
         let header: Header = serde_json::from_slice(&bytes).map_err(not_a_lock)?;
         let Entries { photographs } = serde_json::from_slice(&bytes).map_err(not_a_lock)?;
+        let sizes = photographs.iter().map(|locked| locked.size);
+        let has_size = sizes
+            .into_iter()
+            .try_fold(0_u64, u64::checked_add)
+            .is_some();
         let lock = Self::new(&header.group_column, photographs);
         let is_sorted = lock
             .photographs
             .is_sorted_by(|a, b| a.content.path < b.content.path);
-        if !is_sorted || lock.header() != header {
+        if !has_size || !is_sorted || lock.header() != header {
             return Err(failed(format!(
                 "it is damaged: its digest or counts are not those of the photographs it lists; take it from version control again, or lock the data again: `fishid data lock DATA --out {}`",
                 path.display()

@@ -41,6 +41,7 @@ pub fn mirror(
     }
     let mut files: Vec<Listed> = listing.files;
     files.retain(|file| !file.path.split('/').any(is_hidden));
+    refuse_ways_out(from, &files)?;
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let there = to.list()?.files.into_iter();
     let there: HashMap<String, u64> = there.map(|file| (file.path, file.size)).collect();
@@ -81,6 +82,31 @@ pub fn mirror(
     outcome
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Refuses links that lead out of the folder: whoever uploads a folder does not mean what lies elsewhere.
+fn refuse_ways_out(from: &Path, files: &[Listed]) -> Result<(), StorageError> {
+    let unread = |path: &Path, reason: String| StorageError::Read {
+        path: path.display().to_string(),
+        reason,
+    };
+    let real = |path: &Path| {
+        path.canonicalize()
+            .map_err(|error| unread(path, error.to_string()))
+    };
+    let root = real(from)?;
+    for file in files {
+        let path = from.join(&file.path);
+        let target = real(&path)?;
+        if !target.starts_with(&root) {
+            let reason = format!(
+                "it leads to {}, out of the folder; put a copy of the file in its place, or upload the folder it leads to",
+                target.display()
+            );
+            return Err(unread(&path, reason));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the file had to be carried.

@@ -19,7 +19,7 @@ use crate::error::{StorageError, reason};
 use settings::{Access, Settings};
 use token::TokenConnector;
 
-pub(crate) use fault::{Place, is_explained};
+pub(crate) use fault::{Place, is_explained, is_passing};
 pub use fault::{S3Fault, S3Problem};
 
 /// A connection that carries nothing for this long is broken.
@@ -63,7 +63,14 @@ pub(crate) fn open(
             problem: place.of(S3Fault::NoKey),
         });
     }
-    let store = builder(bucket, settings)
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if !bucket.bytes().all(is_name) {
+        return Err(failed(format!(
+            "{bucket:?} is no name of a bucket; such names have letters, digits, `-` and `.`"
+        )));
+    }
+    let endpoint = settings.endpoint_for(bucket).map_err(failed)?;
+    let store = builder(bucket, settings, endpoint)
         .build()
         .map_err(|error| failed(reason(&error)))?;
     Ok(Opened {
@@ -73,7 +80,7 @@ pub(crate) fn open(
     })
 }
 
-fn builder(bucket: &str, settings: Settings) -> AmazonS3Builder {
+fn builder(bucket: &str, settings: Settings, endpoint: Option<String>) -> AmazonS3Builder {
     // Whole requests have no limit, since a part may take minutes on a slow line; silence has.
     let client = ClientOptions::new()
         .with_timeout_disabled()
@@ -88,7 +95,7 @@ fn builder(bucket: &str, settings: Settings) -> AmazonS3Builder {
             builder = builder.with_config(key, value);
         }
     }
-    if let Some(endpoint) = settings.endpoint_for(bucket) {
+    if let Some(endpoint) = endpoint {
         // A server in the next room speaks plain HTTP; whoever writes http:// means it.
         if endpoint.starts_with("http://") {
             builder = builder.with_allow_http(true);

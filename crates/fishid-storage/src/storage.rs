@@ -224,14 +224,27 @@ impl Storage {
         error: &object_store::Error,
         otherwise: impl FnOnce(String) -> StorageError,
     ) -> StorageError {
-        let text = reason(error);
-        match self.place.as_ref().and_then(|place| place.problem(&text)) {
+        match self.place.as_ref().and_then(|place| place.problem(error)) {
             Some(problem) => StorageError::S3 {
                 path: self.full_path(path),
                 problem,
             },
-            None => otherwise(text),
+            None => otherwise(odd_key(error).unwrap_or_else(|| reason(error))),
         }
+    }
+}
+
+/// `object_store` gives up a listing at a key that is no path; a person has to know which.
+fn odd_key(error: &object_store::Error) -> Option<String> {
+    use object_store::path::Error as Odd;
+    let object_store::Error::InvalidPath { source } = error else {
+        return None;
+    };
+    match source {
+        Odd::EmptySegment { path } | Odd::BadSegment { path, .. } => Some(format!(
+            "the key {path:?} is no path (an empty name, `.`, `..` or a control character in it); rename or delete {path:?}"
+        )),
+        _ => None,
     }
 }
 

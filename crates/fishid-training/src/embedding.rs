@@ -124,7 +124,9 @@ pub fn embed_all(
         preprocessing_digest: request.preprocessing.digest(),
         engine_digest: first.engine_digest(),
     };
-    let mut store = EmbeddingStore::open(request.cache_dir, &key)?.shared_in(request.shared);
+    let mut store = EmbeddingStore::open(request.cache_dir, &key)?
+        .of_width(width(&first, request.preprocessing)?)
+        .shared_in(request.shared);
     let photographs = request.dataset.photographs();
     let read = |photograph: usize| {
         let bytes = request
@@ -163,6 +165,12 @@ pub fn embed_all(
     Ok(embeddings)
 }
 
+/// Values of one embedding, from one that is computed and thrown away: a graph need not say it.
+fn width(model: &ImageModel, preprocessing: &Preprocessing) -> Result<usize, TrainingError> {
+    let n_pixels = preprocessing.width as usize * preprocessing.height as usize;
+    Ok(embedding_of(model, &vec![0; n_pixels * 3])?.len())
+}
+
 fn check_rejected(embeddings: &Embeddings, n_photographs: usize) -> Result<(), TrainingError> {
     let n_rejected = embeddings.rejected.len();
     match embeddings.rejected.first() {
@@ -190,12 +198,14 @@ struct EngineEmbedder(ImageModel);
 
 impl Embedder for EngineEmbedder {
     fn embed(&mut self, pixels: &[u8]) -> Result<Vec<f32>, TrainingError> {
-        let outputs = self.0.run(pixels, 1, &["embedding"])?;
-        outputs
-            .get("embedding")
-            .map(|tensor| tensor.values.clone())
-            .ok_or_else(|| {
-                TrainingError::Data("the backbone gave no output `embedding`".to_owned())
-            })
+        embedding_of(&self.0, pixels)
     }
+}
+
+fn embedding_of(model: &ImageModel, pixels: &[u8]) -> Result<Vec<f32>, TrainingError> {
+    let outputs = model.run(pixels, 1, &["embedding"])?;
+    outputs
+        .get("embedding")
+        .map(|tensor| tensor.values.clone())
+        .ok_or_else(|| TrainingError::Data("the backbone gave no output `embedding`".to_owned()))
 }

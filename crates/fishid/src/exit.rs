@@ -1,4 +1,5 @@
-//! Exit statuses: 0 done, 1 failed, 2 the input is not acceptable, 64 wrong usage.
+//! Exit statuses: 0 done, 1 failed, 2 the input is not acceptable, 64 wrong usage; 3 is for what a flag asked to be told by the
+//! status.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -10,6 +11,8 @@ pub enum Status {
     Done,
     /// The input was looked at and is not acceptable; what is wrong has been printed.
     BadInput,
+    /// Done, and what was compared differs, which was asked to be told by the status.
+    Differs,
 }
 
 impl From<Status> for ExitCode {
@@ -17,6 +20,7 @@ impl From<Status> for ExitCode {
         match status {
             Status::Done => Self::SUCCESS,
             Status::BadInput => Self::from(2),
+            Status::Differs => Self::from(3),
         }
     }
 }

@@ -387,3 +387,18 @@ fn a_lock_of_another_format_or_a_damaged_one_gives_way_to_a_new_one() {
         assert_eq!(DataLock::read(&file).unwrap(), lock);
     }
 }
+
+#[test]
+fn sizes_that_no_disk_holds_are_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    small_data_set(folder.path());
+    let mut value: serde_json::Value =
+        serde_json::from_str(&lock(folder.path()).to_text()).unwrap();
+    for photograph in value["photographs"].as_array_mut().unwrap() {
+        photograph["size"] = u64::MAX.into();
+    }
+    let file = folder.path().join("data.lock.json");
+    fs::write(&file, value.to_string()).unwrap();
+    let error = DataLock::read(&file).unwrap_err().to_string();
+    assert!(error.contains("it is damaged"), "{error}");
+}

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use url::Url;
+
 use super::token::TokenSource;
 
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
@@ -10,13 +12,23 @@ const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_EN
 const YANDEX_ENDPOINT: &str = "https://storage.yandexcloud.net";
 const YANDEX_REGION: &str = "ru-central1";
 /// Ways that `object_store` finds itself, besides the metadata of Amazon's machines.
-const OTHER_WAYS: [&str; 5] = [
+const OTHER_WAYS: [&str; 4] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_METADATA_ENDPOINT",
-    "AWS_SKIP_SIGNATURE",
 ];
+/// They go into headers and signatures, which take visible ASCII only.
+const VISIBLE: [&str; 6] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "YC_TOKEN",
+];
+const SKIP_SIGNATURE: &str = "AWS_SKIP_SIGNATURE";
+const VIRTUAL_HOSTED: &str = "AWS_VIRTUAL_HOSTED_STYLE_REQUEST";
 /// Nine attempts within the time limit.
 const MAX_RETRIES: usize = 8;
 
@@ -40,6 +52,7 @@ pub(super) struct Settings {
     /// For `object_store`; without what is decided here.
     pub variables: BTreeMap<String, String>,
     endpoint: Option<String>,
+    is_virtual_hosted: bool,
     pub region: Option<String>,
     pub access: Access,
     pub sends_checksum: bool,
@@ -57,20 +70,45 @@ impl Settings {
     fn from_variables(all: BTreeMap<String, String>) -> Result<Self, String> {
         let mut variables: BTreeMap<String, String> = all
             .into_iter()
+            .map(|(name, value)| {
+                // A key that was pasted, or read from a file, brings its end of line.
+                let is_ours = name.starts_with("AWS_") || name.starts_with("YC_");
+                let value = if is_ours {
+                    value.trim().to_owned()
+                } else {
+                    value
+                };
+                (name, value)
+            })
             .filter(|(_, value)| !value.is_empty())
             .collect();
+        for name in VISIBLE {
+            variables
+                .get(name)
+                .map_or(Ok(()), |value| refuse_invisible(name, value))?;
+        }
+        let is_public = flag(&mut variables, SKIP_SIGNATURE)?;
+        if is_public {
+            variables.insert(SKIP_SIGNATURE.to_owned(), "true".to_owned());
+        }
+        let is_virtual_hosted = flag(&mut variables, VIRTUAL_HOSTED)?;
+        if is_virtual_hosted {
+            variables.insert(VIRTUAL_HOSTED.to_owned(), "true".to_owned());
+        }
         let region = ["AWS_REGION", "AWS_DEFAULT_REGION"]
             .iter()
             .find_map(|name| variables.get(*name).cloned());
-        let endpoint = ENDPOINTS
-            .iter()
-            .find_map(|name| variables.remove(*name))
-            .or_else(|| {
-                // No region of Amazon's has this name.
-                let is_yandex = region.as_deref() == Some(YANDEX_REGION);
-                is_yandex.then(|| YANDEX_ENDPOINT.to_owned())
-            })
-            .map(|endpoint| with_scheme(&endpoint));
+        let mut endpoint = None;
+        for name in ENDPOINTS {
+            let value = variables.remove(name);
+            if let Some(value) = value.filter(|_| endpoint.is_none()) {
+                endpoint = Some(checked_endpoint(name, &value)?);
+            }
+        }
+        // No region of Amazon's has this name.
+        if endpoint.is_none() && region.as_deref() == Some(YANDEX_REGION) {
+            endpoint = Some(YANDEX_ENDPOINT.to_owned());
+        }
         let is_yandex = endpoint.as_deref().is_some_and(is_yandex);
         let access = access(&variables, endpoint.as_deref(), is_yandex)?;
         let checksum = variables.remove("AWS_CHECKSUM_ALGORITHM");
@@ -94,11 +132,12 @@ impl Settings {
                 ));
             }
         };
-        variables.retain(|key, _| key.to_ascii_uppercase().starts_with("AWS_"));
+        variables.retain(|key, _| key.starts_with("AWS_"));
         Ok(Self {
             variables,
             region: region.or_else(|| is_yandex.then(|| YANDEX_REGION.to_owned())),
             endpoint,
+            is_virtual_hosted,
             access,
             sends_checksum,
             max_retries,
@@ -106,40 +145,77 @@ impl Settings {
     }
 
     /// The endpoint as `object_store` wants it: with the bucket in the host where that style is asked for.
-    pub(super) fn endpoint_for(&self, bucket: &str) -> Option<String> {
-        let endpoint = self.endpoint.as_ref()?;
-        let is_virtual_hosted = self
-            .variables
-            .get("AWS_VIRTUAL_HOSTED_STYLE_REQUEST")
-            .is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "1"));
-        let (scheme, host) = endpoint.split_once("://")?;
-        if is_virtual_hosted && !host.starts_with(&format!("{bucket}.")) {
-            return Some(format!("{scheme}://{bucket}.{host}"));
-        }
-        Some(endpoint.clone())
-    }
-
-    /// The endpoint as a person knows it; passwords that somebody wrote into it stay out.
-    pub(super) fn endpoint_shown(&self) -> String {
+    pub(super) fn endpoint_for(&self, bucket: &str) -> Result<Option<String>, String> {
         let Some(endpoint) = &self.endpoint else {
-            return "Amazon S3".to_owned();
+            return Ok(None);
         };
         match endpoint.split_once("://") {
-            Some((scheme, rest)) => {
-                let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-                format!("{scheme}://{}", host.trim_end_matches('/'))
+            Some((scheme, host))
+                if self.is_virtual_hosted && !host.starts_with(&format!("{bucket}.")) =>
+            {
+                let hosted = format!("{scheme}://{bucket}.{host}");
+                Url::parse(&hosted).map_err(|error| {
+                    format!("{hosted} is no address ({error}); unset {VIRTUAL_HOSTED}")
+                })?;
+                Ok(Some(hosted))
             }
-            None => endpoint.clone(),
+            _ => Ok(Some(endpoint.clone())),
         }
+    }
+
+    /// The endpoint as a person knows it.
+    pub(super) fn endpoint_shown(&self) -> String {
+        let endpoint = self.endpoint.as_deref();
+        endpoint.unwrap_or("Amazon S3").to_owned()
     }
 }
 
-fn with_scheme(endpoint: &str) -> String {
-    let endpoint = endpoint.trim_end_matches('/');
-    if endpoint.contains("://") {
-        endpoint.to_owned()
+/// The endpoint as a URL that a request can be made of: `object_store` panics at others.
+fn checked_endpoint(name: &str, value: &str) -> Result<String, String> {
+    // Before anything else is said of it: what is said quotes it.
+    if value.contains('@') {
+        return Err(format!(
+            "{name} holds a user name or a password; take them out of it and set AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY"
+        ));
+    }
+    let failed = |reason: &str| {
+        format!("{name} is {value:?}: {reason}; write it like https://storage.example:9000")
+    };
+    let text = if value.contains("://") {
+        value.to_owned()
     } else {
-        format!("https://{endpoint}")
+        format!("https://{value}")
+    };
+    let url = Url::parse(&text).map_err(|error| failed(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(failed("it is neither http:// nor https://"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(failed("it has a `?` or a `#`"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Does not show the value, which may be a secret.
+fn refuse_invisible(name: &str, value: &str) -> Result<(), String> {
+    if value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(format!(
+        "{name} has a space, a line break or a letter outside ASCII in it; set it anew"
+    ))
+}
+
+/// Takes out a switch, in the spellings that `object_store` knows.
+fn flag(variables: &mut BTreeMap<String, String>, name: &str) -> Result<bool, String> {
+    let Some(value) = variables.remove(name) else {
+        return Ok(false);
+    };
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "true" | "on" | "yes" | "y" => Ok(true),
+        "0" | "false" | "off" | "no" | "n" => Ok(false),
+        _ => Err(format!("{name} is {value:?}; give true or false")),
     }
 }
 
@@ -180,7 +256,8 @@ fn access(
         }
         (None, None) => {}
     }
-    if OTHER_WAYS.iter().any(|name| variables.contains_key(*name)) {
+    let is_set = |name: &&str| variables.contains_key(*name);
+    if is_set(&SKIP_SIGNATURE) || OTHER_WAYS.iter().any(is_set) {
         return Ok(Access::Elsewhere);
     }
     let metadata = get("YC_METADATA_ADDR");
@@ -222,6 +299,17 @@ fn shared_credentials(variables: &BTreeMap<String, String>) -> Result<Option<Key
     let asked = variables.get("AWS_PROFILE");
     let profile = asked.map_or("default", String::as_str);
     let keys = keys_of_profile(&text, profile);
+    if let Some(keys) = &keys {
+        for (name, value) in [
+            ("aws_access_key_id", Some(&keys.id)),
+            ("aws_secret_access_key", Some(&keys.secret)),
+            ("aws_session_token", keys.session_token.as_ref()),
+        ] {
+            value
+                .map_or(Ok(()), |value| refuse_invisible(name, value))
+                .map_err(|reason| format!("{}: {reason}", file.display()))?;
+        }
+    }
     if keys.is_none() && asked.is_some() {
         return Err(format!(
             "{} has no keys for the profile `{profile}`; add them, or set AWS_PROFILE to one that has",
@@ -252,93 +340,4 @@ fn keys_of_profile(text: &str, profile: &str) -> Option<Keys> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    fn settings(variables: &[(&str, &str)]) -> Settings {
-        let all = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Settings::from_variables(all.collect()).unwrap()
-    }
-
-    #[test]
-    fn yandex_is_known_by_its_endpoint_and_by_its_region() {
-        let by_endpoint = settings(&[("AWS_ENDPOINT_URL", "storage.yandexcloud.net/")]);
-        assert_eq!(by_endpoint.region.as_deref(), Some("ru-central1"));
-        assert!(
-            matches!(by_endpoint.access, Access::Token(TokenSource::Metadata(address)) if address == "http://169.254.169.254")
-        );
-        let by_region = settings(&[("AWS_DEFAULT_REGION", "ru-central1")]);
-        assert_eq!(by_region.endpoint_for("fish").unwrap(), YANDEX_ENDPOINT);
-        assert_eq!(by_region.endpoint_shown(), YANDEX_ENDPOINT);
-        let amazon = settings(&[("AWS_REGION", "eu-north-1")]);
-        assert!(amazon.endpoint_for("fish").is_none());
-        assert!(matches!(amazon.access, Access::Elsewhere));
-        let neighbour = settings(&[(
-            "AWS_ENDPOINT_URL",
-            "http://notstorage.yandexcloud.net.example:9000",
-        )]);
-        assert!(matches!(neighbour.access, Access::None));
-    }
-
-    #[test]
-    fn keys_go_before_the_token_and_half_of_a_key_is_an_error() {
-        let yandex = ("AWS_ENDPOINT_URL", YANDEX_ENDPOINT);
-        let keys = [
-            yandex,
-            ("AWS_ACCESS_KEY_ID", "id"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("YC_TOKEN", "t1"),
-        ];
-        assert!(matches!(settings(&keys).access, Access::Keys(_)));
-        assert!(matches!(
-            settings(&[yandex, ("YC_TOKEN", "t1")]).access,
-            Access::Token(TokenSource::Given(_))
-        ));
-        let half = BTreeMap::from([("AWS_ACCESS_KEY_ID".to_owned(), "id".to_owned())]);
-        let Err(error) = Settings::from_variables(half) else {
-            panic!("half of a key was taken");
-        };
-        assert!(error.contains("AWS_SECRET_ACCESS_KEY"), "{error}");
-    }
-
-    #[test]
-    fn the_bucket_stands_in_the_path_unless_asked_otherwise() {
-        let endpoint = ("AWS_ENDPOINT_URL", "https://user:pass@s3.example:9000");
-        let path = settings(&[endpoint]);
-        assert_eq!(
-            path.endpoint_for("fish").unwrap(),
-            "https://user:pass@s3.example:9000"
-        );
-        assert_eq!(path.endpoint_shown(), "https://s3.example:9000");
-        let hosted = settings(&[
-            ("AWS_ENDPOINT_URL", YANDEX_ENDPOINT),
-            ("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true"),
-        ]);
-        assert_eq!(
-            hosted.endpoint_for("fish").unwrap(),
-            "https://fish.storage.yandexcloud.net"
-        );
-        assert_eq!(hosted.endpoint_shown(), YANDEX_ENDPOINT);
-    }
-
-    #[test]
-    fn attempts_and_checksums_are_numbers_and_names() {
-        let plain = settings(&[]);
-        assert!(plain.sends_checksum);
-        assert_eq!(plain.max_retries, 8);
-        let other = settings(&[
-            ("AWS_MAX_ATTEMPTS", "1"),
-            ("AWS_CHECKSUM_ALGORITHM", "None"),
-        ]);
-        assert!(!other.sends_checksum);
-        assert_eq!(other.max_retries, 0);
-        for (name, value) in [("AWS_MAX_ATTEMPTS", "0"), ("AWS_CHECKSUM_ALGORITHM", "md5")] {
-            let variables = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-            assert!(Settings::from_variables(variables).is_err_and(|error| error.contains(value)));
-        }
-    }
-}
+mod tests;

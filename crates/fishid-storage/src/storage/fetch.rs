@@ -13,9 +13,8 @@ use object_store::{GetOptions, GetRange, ObjectStore};
 use sha2::{Digest, Sha256};
 
 use super::{Stat, Storage, Stored};
-use crate::error::{StorageError, reason};
+use crate::error::StorageError;
 use crate::runtime::wait;
-use crate::s3;
 
 /// Connections that may break with nothing carried before this gives up; one that carried something is free.
 const N_IDLE_ATTEMPTS: u32 = 3;
@@ -88,7 +87,7 @@ impl Storage {
                 Ok(()) => break,
                 Err(error) => {
                     idle = if at > before { 0 } else { idle + 1 };
-                    if idle == N_IDLE_ATTEMPTS || matches!(error, StorageError::S3 { .. }) {
+                    if idle == N_IDLE_ATTEMPTS || is_lasting(&error) {
                         return Err(error);
                     }
                     tracing::warn!(path, at, error = %error, "going on with the rest of the file");
@@ -125,13 +124,14 @@ impl Storage {
             match end {
                 None => stream = rest,
                 Some(Ok(())) => return Ok(()),
-                Some(Err(error)) if s3::is_explained(&reason(&error)) => {
-                    return Err(self.blame(path, &error, failed));
-                }
-                Some(Err(error)) => return Err(failed(reason(&error))),
+                Some(Err(error)) => return Err(self.blame(path, &error, failed)),
             }
         }
     }
+}
+
+fn is_lasting(error: &StorageError) -> bool {
+    matches!(error, StorageError::S3 { problem, .. } if !problem.fault.is_passing())
 }
 
 /// Where the bytes of a file go.

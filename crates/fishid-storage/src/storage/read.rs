@@ -7,7 +7,7 @@ use object_store::{Attribute, Attributes, GetOptions, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 
 use super::{Stat, Storage, version};
-use crate::error::{StorageError, reason};
+use crate::error::StorageError;
 use crate::runtime::wait;
 use crate::s3;
 
@@ -59,8 +59,7 @@ impl Storage {
                 }
                 Err(error) if Self::is_absent(&error) => return Ok(None),
                 Err(error) => {
-                    if attempt == N_READS || !self.is_remote() || s3::is_explained(&reason(&error))
-                    {
+                    if attempt == N_READS || !self.is_remote() || s3::is_explained(&error) {
                         return Err(self.blame(path, &error, failed));
                     }
                     tracing::warn!(path, attempt, error = %error, "reading again");
@@ -94,7 +93,8 @@ impl Storage {
                 sha256: digest_in(&result.attributes),
             })),
             // An answer to HEAD has no body, so it cannot say which of many reasons it has: ask again in full.
-            Err(_) if self.is_remote() => {
+            // One that does not answer is not asked for another minute.
+            Err(error) if self.is_remote() && !s3::is_passing(&error) => {
                 let store = Arc::clone(&self.store);
                 let range = wait(async move { store.get_range(&location, 0..1).await });
                 match range.map_err(&failed)? {
@@ -104,13 +104,13 @@ impl Storage {
                 }
             }
             Err(error) if Self::is_absent(&error) => Ok(None),
-            Err(error) => Err(failed(reason(&error))),
+            Err(error) => Err(self.blame(path, &error, failed)),
         }
     }
 
     /// Whether only this file is missing: a missing bucket answers 404 too.
     pub(super) fn is_absent(error: &object_store::Error) -> bool {
-        matches!(error, object_store::Error::NotFound { .. }) && !s3::is_explained(&reason(error))
+        matches!(error, object_store::Error::NotFound { .. }) && !s3::is_explained(error)
     }
 }
 

@@ -72,3 +72,24 @@ fn an_upload_that_stops_in_the_middle_is_gone_on_with() {
     let rest = mirror(&folder, &setting.direct(), &|_, _| {}).unwrap();
     assert_eq!((rest.n_stored, rest.n_skipped), (60, 40));
 }
+
+#[test]
+#[cfg(unix)]
+fn a_link_out_of_the_folder_is_refused_and_one_inside_is_followed() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let (photos, place) = (folder.path().join("photos"), folder.path().join("place"));
+    for dir in [&photos, &place] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    let outside = write(&folder.path().join("secret.txt"), b"geheim");
+    let inside = write(&photos.join("1.jpg"), b"perch");
+    symlink(&inside, photos.join("2.jpg")).unwrap();
+    let to = crate::support::open(place.to_str().unwrap(), &std::collections::BTreeMap::new());
+    let up = || mirror(&photos, &to, &|_, _| {});
+    assert_eq!(up().unwrap().n_stored, 2);
+    symlink(&outside, photos.join("3.jpg")).unwrap();
+    let error = up().unwrap_err().to_string();
+    assert!(error.contains("3.jpg") && error.contains("copy"), "{error}");
+    assert!(!place.join("3.jpg").exists());
+}

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt64Type};
-use arrow_array::{FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{
+    Array as _, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt64Array,
+};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -37,13 +39,20 @@ fn checksum(photo_digest: &str, view: &str, embedding: &[f32]) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// A name from the content, so that writing the same rows twice leaves one file.
+/// File name from the content, so that writing the same rows twice leaves one file.
 pub(super) fn name(rows: &[Row]) -> String {
+    let checksums = rows
+        .iter()
+        .map(|row| checksum(&row.photo_digest, &row.view, &row.embedding));
+    name_of(checksums)
+}
+
+fn name_of(checksums: impl Iterator<Item = u64>) -> String {
     let mut hash = Sha256::new();
-    for row in rows {
-        hash.update(checksum(&row.photo_digest, &row.view, &row.embedding).to_le_bytes());
+    for checksum in checksums {
+        hash.update(checksum.to_le_bytes());
     }
-    hex::encode(&hash.finalize()[..12])
+    format!("part-{}.parquet", hex::encode(&hash.finalize()[..12]))
 }
 
 /// Writes all rows; all embeddings have the same width.
@@ -103,23 +112,38 @@ fn to_batch(rows: &[Row]) -> Result<RecordBatch, arrow_schema::ArrowError> {
     )
 }
 
-/// The rows whose view is wanted, or why the file cannot be trusted.
-pub(super) fn read(path: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>, String> {
+/// The rows whose view is wanted, or why the file cannot be trusted: other machines write such files too, so all
+/// of it is looked at. `width` is that of the backbone's embeddings, where it is known.
+pub(super) fn read(
+    path: &Path,
+    width: Option<usize>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Row>, String> {
     let file = File::open(path).map_err(|e| e.to_string())?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)
         .and_then(ParquetRecordBatchReaderBuilder::build)
         .map_err(|e| e.to_string())?;
-    let mut rows = Vec::new();
+    let (mut rows, mut checksums) = (Vec::new(), Vec::new());
     for batch in reader {
-        from_batch(&batch.map_err(|e| e.to_string())?, &is_wanted, &mut rows)?;
+        let batch = batch.map_err(|e| e.to_string())?;
+        from_batch(&batch, width, &mut |row, checksum| {
+            checksums.push(checksum);
+            if is_wanted(&row.view) {
+                rows.push(row);
+            }
+        })?;
+    }
+    let name = name_of(checksums.into_iter());
+    if path.file_name().is_none_or(|own| own != name.as_str()) {
+        return Err(format!("its content is that of {name}"));
     }
     Ok(rows)
 }
 
 fn from_batch(
     batch: &RecordBatch,
-    is_wanted: &impl Fn(&str) -> bool,
-    rows: &mut Vec<Row>,
+    width: Option<usize>,
+    take: &mut dyn FnMut(Row, u64),
 ) -> Result<(), String> {
     let column = |name: &str| {
         batch
@@ -139,7 +163,22 @@ fn from_batch(
     let checksums = column("checksum")?
         .as_primitive_opt::<UInt64Type>()
         .ok_or(wrong("checksum"))?;
-    for i in (0..batch.num_rows()).filter(|i| is_wanted(views.value(*i))) {
+    // A fixed-size list: what one row has, all have.
+    let own_width = usize::try_from(embeddings.value_length()).unwrap_or_default();
+    if let Some(width) = width.filter(|width| *width != own_width) {
+        return Err(format!(
+            "its embeddings have {own_width} values, the backbone's have {width}"
+        ));
+    }
+    if [
+        digests.null_count(),
+        views.null_count(),
+        embeddings.null_count(),
+    ] != [0; 3]
+    {
+        return Err("it has rows without a value".to_owned());
+    }
+    for i in 0..batch.num_rows() {
         let item = embeddings.value(i);
         let values = item
             .as_primitive_opt::<Float32Type>()
@@ -149,10 +188,14 @@ fn from_batch(
             view: views.value(i).to_owned(),
             embedding: values.values().to_vec(),
         };
-        if checksum(&row.photo_digest, &row.view, &row.embedding) != checksums.value(i) {
+        let checksum = checksum(&row.photo_digest, &row.view, &row.embedding);
+        if checksum != checksums.value(i) {
             return Err(format!("row {i} does not match its checksum"));
         }
-        rows.push(row);
+        if !row.embedding.iter().all(|value| value.is_finite()) {
+            return Err(format!("row {i} has a value that is no finite number"));
+        }
+        take(row, checksum);
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ type RowKey = (String, String);
 pub struct EmbeddingStore {
     dir: PathBuf,
     folder: String,
+    width: Option<usize>,
     pending: Vec<Row>,
     shared: Option<Shared>,
     warnings: Vec<String>,
@@ -39,10 +40,18 @@ impl EmbeddingStore {
         Ok(Self {
             dir,
             folder,
+            width: None,
             pending: Vec::new(),
             shared: None,
             warnings: Vec::new(),
         })
+    }
+
+    /// The same store with embeddings of this width alone: part files with others are set aside.
+    #[must_use]
+    pub fn of_width(mut self, width: usize) -> Self {
+        self.width = Some(width);
+        self
     }
 
     /// The same store with a place that other machines use too; trouble with that place is a warning.
@@ -63,27 +72,32 @@ impl EmbeddingStore {
         wanted_views: &HashSet<String>,
     ) -> Result<HashMap<RowKey, Vec<f32>>, TrainingError> {
         let mut found = HashMap::new();
-        self.read_parts(&self.parts()?, wanted_views, &mut found)?;
+        self.read_parts(&parts_in(&self.dir)?, wanted_views, &mut found)?;
         // Met after the damaged ones were set aside, so that they are fetched whole and never brought.
         if let Some(shared) = &mut self.shared {
             let here = parts_in(&self.dir)?;
             self.warnings.extend(shared.meet(&self.dir, &here));
             let here: HashSet<PathBuf> = here.into_iter().collect();
-            let mut fetched = self.parts()?;
+            let mut fetched = parts_in(&self.dir)?;
             fetched.retain(|path| !here.contains(path));
-            self.read_parts(&fetched, wanted_views, &mut found)?;
+            let refused = self.read_parts(&fetched, wanted_views, &mut found)?;
+            if let Some(shared) = &self.shared {
+                self.warnings.extend(shared.refuse(&refused));
+            }
         }
         Ok(found)
     }
 
+    /// Gives those that were set aside, by the paths they had.
     fn read_parts(
         &mut self,
         parts: &[PathBuf],
         wanted_views: &HashSet<String>,
         found: &mut HashMap<RowKey, Vec<f32>>,
-    ) -> Result<(), TrainingError> {
+    ) -> Result<Vec<PathBuf>, TrainingError> {
+        let mut damaged = Vec::new();
         for path in parts {
-            match part::read(path, |view| wanted_views.contains(view)) {
+            match part::read(path, self.width, |view| wanted_views.contains(view)) {
                 Ok(rows) => {
                     found.extend(
                         rows.into_iter()
@@ -97,10 +111,11 @@ impl EmbeddingStore {
                         "{} is damaged ({reason}); it was set aside and its embeddings are computed again",
                         path.display()
                     ));
+                    damaged.push(path.clone());
                 }
             }
         }
-        Ok(())
+        Ok(damaged)
     }
 
     /// One sentence for each thing that a person should know and that stops nothing, each told once.
@@ -128,19 +143,13 @@ impl EmbeddingStore {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let path = self
-            .dir
-            .join(format!("part-{}.parquet", part::name(&self.pending)));
+        let path = self.dir.join(part::name(&self.pending));
         part::write(&path, &self.pending)?;
         self.pending.clear();
         if let Some(shared) = &mut self.shared {
             shared.bring(path);
         }
         Ok(())
-    }
-
-    fn parts(&self) -> Result<Vec<PathBuf>, TrainingError> {
-        parts_in(&self.dir)
     }
 }
 
@@ -157,3 +166,6 @@ fn parts_in(dir: &Path) -> Result<Vec<PathBuf>, TrainingError> {
     parts.sort();
     Ok(parts)
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ pub enum DataCommand {
     Lock(LockArgs),
     /// Say what differs between two states of the photographs
     #[command(
-        after_help = "Example: fishid data diff data.lock.json photos\n\nExit status 0, equal or not; with --exit-code 2 when they differ."
+        after_help = "Example: fishid data diff data.lock.json photos\n\nExit status 0, equal or not; with --exit-code 3 when they differ."
     )]
     Diff(DiffArgs),
 }
@@ -73,7 +73,7 @@ pub struct DiffArgs {
     /// Column of manifest.csv that names the group [default: that of the lock, else `group`]
     #[arg(long, value_name = "NAME")]
     pub group_column: Option<String>,
-    /// End with status 2 when they differ
+    /// End with status 3 when they differ
     #[arg(long)]
     pub exit_code: bool,
     /// Print the result as JSON

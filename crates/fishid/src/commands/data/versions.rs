@@ -70,7 +70,7 @@ pub fn diff(args: &DiffArgs) -> anyhow::Result<Status> {
         print_changes(&changes, &before, &after)?;
     }
     Ok(if args.exit_code && !changes.is_empty() {
-        Status::BadInput
+        Status::Differs
     } else {
         Status::Done
     })
