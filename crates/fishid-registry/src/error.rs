@@ -108,9 +108,9 @@ pub enum RegistryError {
         /// The version it points at.
         found: Option<String>,
     },
-    /// The alias never pointed anywhere else.
+    /// No move of the alias is left to take back.
     #[error(
-        "{alias} of the model {model} points at version {current} and never pointed at another one, so there is nothing to roll back to"
+        "{alias} of the model {model} points at version {current} and no move before it is left to go back over, so there is nothing to roll back to"
     )]
     NothingToRollBack {
         /// The model.
