@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use fishid_registry::without_secrets;
 use fishid_training::{GatePage, Verdict, gate_page};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -79,18 +80,6 @@ pub(crate) fn promote_command(request: &PipelineRequest<'_>, version: &str) -> S
         quoted(&without_secrets(request.registry_url)),
         quoted(request.train.model_name)
     )
-}
-
-/// An address without the name and password that may stand before the host.
-fn without_secrets(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let host_end = rest.find('/').unwrap_or(rest.len());
-    match rest[..host_end].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => url.to_owned(),
-    }
 }
 
 fn quoted(text: &str) -> String {
