@@ -4,7 +4,7 @@ mod cmyk;
 mod jpeg;
 mod raster;
 
-use crate::{Limits, PhotoError, PhotoFormat, RgbPhoto, header};
+use crate::{Limits, PhotoError, PhotoFormat, PhotoHeader, RgbPhoto, header};
 
 /// Decodes a photograph: upright, 8-bit RGB whatever was stored (gray and CMYK are converted, 16 bits
 /// rounded to 8, alpha laid over white).
@@ -34,16 +34,23 @@ pub(crate) fn decode_at_least(
     limits.check(header.width, header.height)?;
     let photo = match header.format {
         PhotoFormat::Jpeg => {
-            let swapped = |(width, height)| {
-                if header.orientation.swaps_sides() {
-                    (height, width)
-                } else {
-                    (width, height)
-                }
-            };
-            jpeg::decode(bytes, &facts, least_size.map(swapped))
+            let least_size = least_size.map(|least| as_stored(header, least));
+            jpeg::decode(bytes, &facts, least_size)
         }
         PhotoFormat::Png | PhotoFormat::WebP => raster::decode(bytes, header),
     }?;
     Ok(header.orientation.apply(photo))
+}
+
+fn as_stored(header: &PhotoHeader, (width, height): (u32, u32)) -> (u32, u32) {
+    if header.orientation.swaps_sides() {
+        (height, width)
+    } else {
+        (width, height)
+    }
+}
+
+/// The size a JPEG is decoded at when the upright photograph needs at least this size.
+pub(crate) fn jpeg_size(header: &PhotoHeader, least_size: (u32, u32)) -> (u32, u32) {
+    jpeg::scaled_size(header, as_stored(header, least_size))
 }

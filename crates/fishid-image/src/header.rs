@@ -45,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) header: PhotoHeader,
     /// A JPEG with Adobe's marker stores CMYK inverted: 255 is no ink.
     pub(crate) has_adobe_marker: bool,
+    /// See [`Walk::is_dear`].
+    pub(crate) is_dear: bool,
 }
 
 /// What a walk over the file found.
@@ -55,6 +57,8 @@ struct Walk<'a> {
     /// The TIFF structure of the EXIF data, without what the container puts in front.
     exif: Option<&'a [u8]>,
     has_adobe_marker: bool,
+    /// Coded in a way that takes the decoder more memory per pixel: a JPEG in several passes, a PNG of 16 bits.
+    is_dear: bool,
 }
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Facts, PhotoError> {
@@ -77,6 +81,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Facts, PhotoError> {
     Ok(Facts {
         header,
         has_adobe_marker: walk.has_adobe_marker,
+        is_dear: walk.is_dear,
     })
 }
 

@@ -4,8 +4,9 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Filter, Limits, PhotoError, RgbPhoto,
+    DecodeEffort, Filter, Limits, PhotoError, RgbPhoto,
     decode::decode_at_least,
+    effort::decode_effort,
     resize::{Rectangle, resize_part},
 };
 
@@ -91,6 +92,11 @@ impl Preprocessing {
     /// [`crate::Augmentation::render`]: at least the input's width and height where the photograph has them.
     pub fn decode(&self, bytes: &[u8], limits: &Limits) -> Result<RgbPhoto, PhotoError> {
         decode_at_least(bytes, limits, Some((self.width, self.height)))
+    }
+
+    /// What [`Self::decode`] will take; fails as it would where the header tells.
+    pub fn effort(&self, bytes: &[u8], limits: &Limits) -> Result<DecodeEffort, PhotoError> {
+        decode_effort(bytes, limits, (self.width, self.height))
     }
 
     /// Resizes a decoded photograph to the input's size.

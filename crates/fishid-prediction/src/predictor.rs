@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fishid_bundle::{Bundle, Manifest};
 use fishid_engine::EngineOptions;
-use fishid_image::{Limits, Preprocessing, RgbPhoto};
+use fishid_image::{DecodeEffort, Limits, Preprocessing, RgbPhoto};
 
 use crate::golden::{self, GoldenReport};
 use crate::sessions::Sessions;
@@ -146,6 +146,12 @@ impl Predictor {
     /// Bytes to pixels, scaled down as far as the model allows.
     pub fn decode(&self, bytes: &[u8]) -> Result<RgbPhoto, PredictError> {
         Ok(self.preprocessing.decode(bytes, &self.limits)?)
+    }
+
+    /// What [`Predictor::decode`] will take, from the photograph's header; `None` where that tells that it is
+    /// refused.
+    pub fn effort(&self, bytes: &[u8]) -> Option<DecodeEffort> {
+        self.preprocessing.effort(bytes, &self.limits).ok()
     }
 
     /// Pixels to the model's input.

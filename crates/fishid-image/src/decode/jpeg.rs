@@ -3,7 +3,7 @@
 use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat, ScalingFactor};
 
 use super::cmyk;
-use crate::{PhotoError, RgbPhoto, header::Facts};
+use crate::{PhotoError, PhotoHeader, RgbPhoto, header::Facts};
 
 /// A progressive file may hold thousands of tiny scans, and each costs a pass over the whole picture.
 /// Encoders write about 10, optimisers up to 20.
@@ -76,6 +76,21 @@ fn scaling_factor(header: &DecompressHeader, (width, height): (u32, u32)) -> Sca
         .filter(|factor| factor.num() < factor.denom() && is_enough(factor))
         .min_by(|a, b| (a.num() * b.denom()).cmp(&(b.num() * a.denom())))
         .unwrap_or(ScalingFactor::ONE)
+}
+
+/// The size decoded at, by the same rule from our own header; the whole size of a lossless file is not told.
+pub(super) fn scaled_size(header: &PhotoHeader, (width, height): (u32, u32)) -> (u32, u32) {
+    let scaled = |factor: ScalingFactor| {
+        let side = |side: u32| factor.scale(side as usize) as u32;
+        (side(header.width), side(header.height))
+    };
+    Decompressor::supported_scaling_factors()
+        .into_iter()
+        .filter(|factor| factor.num() < factor.denom())
+        .map(scaled)
+        .filter(|&size| size.0 >= width && size.1 >= height)
+        .min()
+        .unwrap_or((header.width, header.height))
 }
 
 /// The library reports its first warning as an error, after the pixels were written. Bytes that belong to

@@ -27,6 +27,8 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walk<'_>, PhotoError> {
                 };
                 found.width = u16::from_be_bytes([w1, w2]).into();
                 found.height = u16::from_be_bytes([h1, h2]).into();
+                // Progressive: all coefficients are kept until the last pass.
+                found.is_dear = marker & 0b11 == 0b10;
                 has_size = true;
             }
             0xe1 if found.exif.is_none() => found.exif = segment.strip_prefix(b"Exif\0\0"),

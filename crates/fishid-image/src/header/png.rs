@@ -12,12 +12,13 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walk<'_>, PhotoError> {
             PhotoError::broken("it has no header")
         });
     };
-    let &[w1, w2, w3, w4, h1, h2, h3, h4, ..] = header else {
+    let &[w1, w2, w3, w4, h1, h2, h3, h4, bit_depth, ..] = header else {
         return Err(PhotoError::broken("its header is incomplete"));
     };
     let mut found = Walk {
         width: u32::from_be_bytes([w1, w2, w3, w4]),
         height: u32::from_be_bytes([h1, h2, h3, h4]),
+        is_dear: bit_depth == 16,
         ..Walk::default()
     };
     while let Some((kind, data)) = chunk(&mut rest) {
