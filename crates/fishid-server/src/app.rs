@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::metrics::HttpMetrics;
 use crate::upload::UPLOAD_BLOCK_BYTES;
-use crate::{FishModel, ServerConfig, observe, openapi, page, routes, security};
+use crate::{FishModel, ServerConfig, in_flight, observe, openapi, page, routes, security};
 
 /// What the routes share.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub(crate) struct App {
     pub(crate) metrics: HttpMetrics,
     /// Memory for photographs, in blocks of [`UPLOAD_BLOCK_BYTES`].
     pub(crate) upload_memory: Arc<Semaphore>,
+    /// Places for requests with photographs.
+    pub(crate) in_flight: Arc<Semaphore>,
 }
 
 impl App {
@@ -34,19 +36,24 @@ impl App {
         let metrics = HttpMetrics::register(&mut registry);
         let n_blocks = (config.upload_memory_bytes / UPLOAD_BLOCK_BYTES).max(1);
         let n_blocks = n_blocks.min(Semaphore::MAX_PERMITS);
+        let max_in_flight = config.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             service,
             config: Arc::new(config),
             registry: Arc::new(registry),
             metrics,
             upload_memory: Arc::new(Semaphore::new(n_blocks)),
+            in_flight: Arc::new(Semaphore::new(max_in_flight)),
         }
     }
 
     pub(crate) fn router(self) -> Router {
         let (docs_path, docs) = openapi::docs();
-        Router::new()
+        let photographs = Router::new()
             .route("/predict", post(routes::predict))
+            .layer(from_fn_with_state(self.clone(), in_flight::limit));
+        Router::new()
+            .merge(photographs)
             .route("/health", get(routes::health))
             .route("/ready", get(routes::ready))
             .route("/model", get(routes::model))

@@ -21,6 +21,9 @@ pub struct ServerConfig {
     pub write_timeout: Duration,
     /// Connections open at the same time; one more waits to be accepted.
     pub max_connections: usize,
+    /// Requests with photographs under way at the same time, being received or being answered; one more is
+    /// refused with 503.
+    pub max_in_flight: usize,
     /// After the stop signal `/ready` says 503 for this long while everything is still answered, so that
     /// load balancers notice before the door closes.
     pub ready_grace: Duration,
@@ -49,6 +52,7 @@ impl Default for ServerConfig {
             body_idle_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
             max_connections: 1024,
+            max_in_flight: 512,
             ready_grace: Duration::from_millis(500),
             drain_timeout: Duration::from_secs(30),
         }

@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fishid_image::RgbPhoto;
+use fishid_image::{PhotoFormat, RgbPhoto};
 use fishid_prediction::{
     ClassNames, GOLDEN_TOLERANCE, PredictError, Prediction, Predictor, PredictorOptions,
 };
-use fishid_serving::{Identity, Measure, Model, Observation};
+use fishid_serving::{Effort, Identity, Measure, Model, Observation};
 use serde_json::Value;
 
 use crate::description::ModelDescription;
+
+/// Unpacking a coded byte takes about as long as what is done with so many pixels.
+const PIXELS_PER_BYTE: u64 = 4;
 
 /// A bundle opened for serving.
 #[derive(Debug)]
@@ -76,6 +79,23 @@ impl Model for FishModel {
         self.identity.clone()
     }
 
+    fn appraise(&self, photo: &[u8]) -> Effort {
+        let Some(effort) = self.predictor.effort(photo) else {
+            // It will be refused by its header.
+            return Effort::default();
+        };
+        let format = match effort.format {
+            PhotoFormat::Jpeg => 1,
+            PhotoFormat::Png => 2,
+            PhotoFormat::WebP => 3,
+        };
+        Effort {
+            kind: 2 * format + u8::from(effort.is_dear),
+            work: effort.n_pixels + PIXELS_PER_BYTE * photo.len() as u64,
+            memory_bytes: effort.memory_bytes,
+        }
+    }
+
     fn decode(&self, photo: &[u8]) -> Result<RgbPhoto, PredictError> {
         self.predictor.decode(photo)
     }
@@ -84,12 +104,13 @@ impl Model for FishModel {
         Ok(self.predictor.fit(&photo))
     }
 
-    fn infer(&self, input: RgbPhoto) -> Result<Answer, PredictError> {
-        let prediction = Arc::new(self.predictor.infer_one(input)?);
-        Ok(Answer {
-            prediction,
+    fn infer(&self, inputs: Vec<RgbPhoto>) -> Result<Vec<Answer>, PredictError> {
+        let answer = |prediction| Answer {
+            prediction: Arc::new(prediction),
             names: self.predictor.names().clone(),
-        })
+        };
+        let predictions = self.predictor.infer(&inputs)?;
+        Ok(predictions.into_iter().map(answer).collect())
     }
 
     fn warm_up(&self) -> Result<(), PredictError> {

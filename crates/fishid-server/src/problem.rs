@@ -21,6 +21,8 @@ pub enum Kind {
     BrokenForm,
     /// A query parameter has a value we do not know.
     BadQuery,
+    /// A header has a value we cannot use.
+    BadHeader,
     /// No such path.
     NotFound,
     /// The path exists, the method does not.
@@ -58,6 +60,7 @@ impl Kind {
             Self::NoPhotograph => ("no-photograph", StatusCode::BAD_REQUEST, "No photograph"),
             Self::BrokenForm => ("broken-form", StatusCode::BAD_REQUEST, "Broken form"),
             Self::BadQuery => ("bad-query", StatusCode::BAD_REQUEST, "Unknown query value"),
+            Self::BadHeader => ("bad-header", StatusCode::BAD_REQUEST, "Unusable header"),
             Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "Not found"),
             Self::MethodNotAllowed => (
                 "method-not-allowed",

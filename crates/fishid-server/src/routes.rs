@@ -9,6 +9,7 @@ use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use fishid_prediction::{Circumstances, Reply};
+use fishid_serving::metrics::Rejection;
 use fishid_taxonomy::Language;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::description::{ModelDescription, ModelState};
 use crate::metrics::{OPENMETRICS_TEXT, PROMETHEUS_TEXT, openmetrics_text, prometheus_text};
+use crate::patience::Patience;
 use crate::problem::{Kind, Problem, ProblemDocument};
 use crate::upload::{PhotoForm, Upload};
 use crate::{openapi, page};
@@ -52,14 +54,17 @@ pub(crate) struct Ready {
     post,
     tag = "photographs",
     path = "/predict",
-    params(("lang" = Option<String>, Query, description = "Language of the labels: `ru` (default) or `en`", example = "en")),
+    params(
+        ("lang" = Option<String>, Query, description = "Language of the labels: `ru` (default) or `en`", example = "en"),
+        ("x-request-timeout-ms" = Option<u64>, Header, minimum = 1, description = "Milliseconds the client waits, from its request's head; more than the server's own deadline is not given", example = 2000),
+    ),
     request_body(
         description = "A JPEG, PNG or WebP photograph of at most 10 MB, as the field `file` of a form or as the body itself",
         content((PhotoForm = "multipart/form-data"), ("image/jpeg"), ("image/png"), ("image/webp"))
     ),
     responses(
         (status = 200, description = "The likeliest species", body = Reply),
-        (status = 400, description = "No photograph, a broken form, or an unknown `lang`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 400, description = "No photograph, a broken form, an unknown `lang` or an unusable `x-request-timeout-ms`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 408, description = "The photograph did not arrive in time", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 413, description = "More than 10 MB", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 415, description = "Not a JPEG, PNG or WebP photograph", body = ProblemDocument, content_type = "application/problem+json"),
@@ -72,10 +77,11 @@ pub(crate) async fn predict(
     State(app): State<App>,
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
-    let language = language(request.uri());
+    let patience = Patience::of(request.headers(), Instant::now());
+    let asked = language(request.uri()).and_then(|language| Ok((language, patience?)));
     let mut upload = Upload::new(&app, request);
-    let language = match language {
-        Ok(language) => language,
+    let (language, patience) = match asked {
+        Ok(asked) => asked,
         Err(problem) => {
             upload.discard().await;
             return Err(problem);
@@ -83,7 +89,16 @@ pub(crate) async fn predict(
     };
     let received = upload.receive().await?;
     let started = Instant::now();
-    let served = app.service.ask(received.photo).await?;
+    let allowed = patience.left(started, app.service.config().deadline);
+    if allowed.is_zero() {
+        app.service.metrics().count_rejection(Rejection::Expired);
+        return Err(Problem::new(
+            Kind::DeadlineExceeded,
+            "The time that `x-request-timeout-ms` allows was over before the photograph had come; allow more, \
+             or send a smaller one.",
+        ));
+    }
+    let served = app.service.ask_within(allowed, received.photo).await?;
     let circumstances = Circumstances {
         language,
         processing_time_ms: started.elapsed().as_secs_f64() * 1e3,

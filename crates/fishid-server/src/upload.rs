@@ -3,9 +3,12 @@
 mod body;
 mod memory;
 
+use std::sync::Arc;
+
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, header};
+use fishid_serving::metrics::{Metrics, Rejection};
 use fishid_serving::{Photo, PhotoReader};
 use futures::StreamExt;
 use utoipa::ToSchema;
@@ -45,6 +48,7 @@ pub(crate) struct Upload {
     body: SharedBody,
     watch: BodyWatch,
     claim: Claim,
+    metrics: Arc<Metrics>,
     max_photo_bytes: usize,
     announced: Option<u64>,
     is_empty: bool,
@@ -64,6 +68,7 @@ impl Upload {
             body: SharedBody::new(body),
             watch,
             claim: Claim::new(&app.upload_memory),
+            metrics: Arc::clone(app.service.metrics()),
             max_photo_bytes: app.config.max_photo_bytes,
             announced,
             is_empty,
@@ -165,7 +170,9 @@ impl Upload {
         if n_bytes > self.max_photo_bytes {
             return Err(self.too_large());
         }
-        self.claim.grow_to(n_bytes)?;
+        self.claim.grow_to(n_bytes).inspect_err(|_| {
+            self.metrics.count_rejection(Rejection::Memory);
+        })?;
         reader.push(chunk);
         Ok(())
     }

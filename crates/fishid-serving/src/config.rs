@@ -9,12 +9,20 @@ pub const MAX_POLL_INTERVAL: Duration = Duration::from_secs(10);
 /// How much is accepted, how long it may take, and who works on it.
 #[derive(Debug, Clone)]
 pub struct ServingConfig {
-    /// Photographs accepted and not yet answered, the ones being worked on included. One more is refused.
+    /// Photographs accepted and not yet answered, the ones being worked on included. One more is refused, as is,
+    /// long before, one that would not be answered in time.
     pub queue_capacity: usize,
     /// From the moment a photograph is accepted to its answer.
     pub deadline: Duration,
-    /// Threads that decode and resize.
+    /// Threads that decode and resize. They are all at work only while the model has nothing to do.
     pub decode_threads: usize,
+    /// Decoded photographs that may wait for each inference thread.
+    pub decode_ahead: usize,
+    /// Memory for decoding, bytes. Half of it is shared evenly by the threads, for photographs that need no
+    /// more than such a share; larger ones are decoded at the same time as far as the other half goes, and
+    /// one that needs more than that alone of its kind. So the most ever held is this, or half of it and
+    /// the largest photograph there is.
+    pub decode_memory_bytes: u64,
     /// Threads that run the model; more than one helps only when the model can answer several at once.
     pub inference_threads: usize,
     /// The cache of answers.
@@ -48,9 +56,11 @@ impl Default for ServingConfig {
     fn default() -> Self {
         let n_cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
-            queue_capacity: 64,
+            queue_capacity: 256,
             deadline: Duration::from_secs(5),
             decode_threads: n_cores,
+            decode_ahead: 2,
+            decode_memory_bytes: 512 << 20,
             inference_threads: 1,
             cache: CacheConfig::default(),
             poll_interval: Duration::from_secs(5),
@@ -77,6 +87,7 @@ impl ServingConfig {
         for (setting, value) in [
             ("queue_capacity", self.queue_capacity),
             ("decode_threads", self.decode_threads),
+            ("decode_ahead", self.decode_ahead),
             ("inference_threads", self.inference_threads),
         ] {
             if value == 0 {
@@ -124,6 +135,7 @@ mod tests {
         check(|_| {}, None);
         check(|c| c.queue_capacity = 0, Some("queue_capacity"));
         check(|c| c.decode_threads = 0, Some("decode_threads"));
+        check(|c| c.decode_ahead = 0, Some("decode_ahead"));
         check(|c| c.inference_threads = 0, Some("inference_threads"));
         check(|c| c.deadline = Duration::ZERO, Some("deadline"));
         check(

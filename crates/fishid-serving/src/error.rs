@@ -35,11 +35,21 @@ impl Phase {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError<E> {
     /// As many photographs are accepted already as the queue holds.
-    #[error("{accepted} photographs are accepted already, which is all the queue holds")]
+    #[error("{accepted} photographs are accepted already, which is all that is accepted at once")]
     QueueFull {
         /// How many were accepted and not yet answered.
         accepted: usize,
         /// When a place is likely to be free, from what photographs took lately.
+        retry_after: Duration,
+    },
+    /// Refused at once: behind what is accepted already, the answer would come too late.
+    #[error("an answer would take {expected:?}, and {deadline:?} are allowed")]
+    OutOfReach {
+        /// The time that was allowed.
+        deadline: Duration,
+        /// From now to the answer, from what photographs took lately.
+        expected: Duration,
+        /// When the same photograph would likely be taken.
         retry_after: Duration,
     },
     /// The answer did not come in time; the work was given up.
@@ -79,6 +89,15 @@ impl<E> Clone for ServeError<E> {
                 retry_after,
             } => Self::QueueFull {
                 accepted: *accepted,
+                retry_after: *retry_after,
+            },
+            Self::OutOfReach {
+                deadline,
+                expected,
+                retry_after,
+            } => Self::OutOfReach {
+                deadline: *deadline,
+                expected: *expected,
                 retry_after: *retry_after,
             },
             Self::DeadlineExceeded { deadline } => Self::DeadlineExceeded {

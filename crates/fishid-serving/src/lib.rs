@@ -5,25 +5,29 @@
 //! Start at [`Service::ask`]; [`Follower`] is how a new model comes in.
 
 mod cache;
+mod clock;
 mod config;
 mod error;
 mod flight;
 mod follow;
 mod freshness;
-mod load;
 pub mod metric_names;
 pub mod metrics;
 mod model;
 mod photo;
 mod pool;
+mod schedule;
 mod service;
 mod stages;
 
+pub use clock::Clock;
 pub use config::{CacheConfig, ConfigError, MAX_POLL_INTERVAL, ServingConfig};
 pub use error::{InstallError, Phase, ServeError};
 pub use follow::{Follower, Following, Polled};
 pub use freshness::Freshness;
-pub use model::{Identity, Measure, Model, ModelSource, Observation, SourceError, VersionTag};
+pub use model::{
+    Effort, Identity, Measure, Model, ModelSource, Observation, SourceError, VersionTag,
+};
 pub use photo::{Photo, PhotoReader};
 pub use service::{Loaded, Served, Service, StartError};
 pub use stages::Timings;

@@ -81,21 +81,43 @@ pub(crate) enum CacheResult {
 
 /// Why a request got no answer from a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rejection {
+pub enum Rejection {
+    /// As many photographs were accepted as the queue holds.
     Full,
+    /// Refused at once, since the answer would have come too late.
     Deadline,
+    /// Accepted, but not answered in time.
+    Expired,
+    /// The client left before its answer.
+    ClientGone,
+    /// No model has been loaded.
     NoModel,
+    /// The service is ending.
     Draining,
+    /// As many requests were under way as the front takes.
+    InFlight,
+    /// The memory for photographs being received was taken.
+    Memory,
 }
 
 impl Rejection {
-    const ALL: [Self; 4] = [Self::Full, Self::Deadline, Self::NoModel, Self::Draining];
+    const ALL: [Self; 8] = [
+        Self::Full,
+        Self::Deadline,
+        Self::Expired,
+        Self::ClientGone,
+        Self::NoModel,
+        Self::Draining,
+        Self::InFlight,
+        Self::Memory,
+    ];
 
     /// Errors of the photograph or of the model are not the queue's.
     pub(crate) fn of<E>(error: &ServeError<E>) -> Option<Self> {
         match error {
             ServeError::QueueFull { .. } => Some(Self::Full),
-            ServeError::DeadlineExceeded { .. } => Some(Self::Deadline),
+            ServeError::OutOfReach { .. } => Some(Self::Deadline),
+            ServeError::DeadlineExceeded { .. } => Some(Self::Expired),
             ServeError::NoModel => Some(Self::NoModel),
             ServeError::Draining => Some(Self::Draining),
             ServeError::Refused(_) | ServeError::Failed(_) | ServeError::Panicked { .. } => None,
@@ -106,8 +128,12 @@ impl Rejection {
         match self {
             Self::Full => "full",
             Self::Deadline => "deadline",
+            Self::Expired => "expired",
+            Self::ClientGone => "client_gone",
             Self::NoModel => "no_model",
             Self::Draining => "draining",
+            Self::InFlight => "in_flight",
+            Self::Memory => "memory",
         }
     }
 }
@@ -302,7 +328,8 @@ impl Metrics {
             .inc();
     }
 
-    pub(crate) fn count_rejection(&self, reason: Rejection) {
+    /// Counts a request that got no answer from a model. [`crate::Service`] counts its own.
+    pub fn count_rejection(&self, reason: Rejection) {
         self.queue_rejected
             .get_or_create(&ReasonLabel {
                 reason: reason.name(),

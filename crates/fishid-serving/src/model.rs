@@ -35,7 +35,18 @@ pub struct Measure {
     pub value: f64,
 }
 
-/// Something that answers photographs. Called from the worker threads only, never from the async runtime.
+/// What decoding a photograph takes, as far as can be told before it is begun.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Photographs of one kind take time in proportion to their work; kinds are not compared.
+    pub kind: u8,
+    /// In any unit, such as pixels.
+    pub work: u64,
+    /// The most memory that decoding holds, bytes.
+    pub memory_bytes: u64,
+}
+
+/// Something that answers photographs. Called from the worker threads only, except [`Self::appraise`].
 pub trait Model: Send + Sync + 'static {
     /// A decoded photograph.
     type Photo: Send + 'static;
@@ -48,12 +59,25 @@ pub trait Model: Send + Sync + 'static {
 
     /// Who answers. Must not change over the model's life.
     fn identity(&self) -> Identity;
+    /// What decoding will take, from the first bytes. Called on the async runtime: it must not decode.
+    fn appraise(&self, photo: &[u8]) -> Effort {
+        Effort {
+            kind: 0,
+            work: photo.len() as u64,
+            memory_bytes: 0,
+        }
+    }
     /// Bytes to pixels. An error here is the photograph's fault.
     fn decode(&self, photo: &[u8]) -> Result<Self::Photo, Self::Error>;
     /// Pixels to the model's input. An error here is the photograph's fault.
     fn preprocess(&self, photo: Self::Photo) -> Result<Self::Input, Self::Error>;
-    /// The answer. An error here is the model's fault.
-    fn infer(&self, input: Self::Input) -> Result<Self::Answer, Self::Error>;
+    /// One answer for each input, in their order. An error here is the model's fault, and that of all of them.
+    fn infer(&self, inputs: Vec<Self::Input>) -> Result<Vec<Self::Answer>, Self::Error>;
+    /// The most inputs that [`Self::infer`] is given at once. Above 1 only where that was measured to gain:
+    /// everyone in a batch waits for all of it.
+    fn max_batch(&self) -> usize {
+        1
+    }
     /// Proves that the model answers as it should, before it meets a client.
     fn warm_up(&self) -> Result<(), Self::Error>;
     /// What an answer says, for the metrics.

@@ -1,48 +1,21 @@
-//! Named threads that take jobs in order. Not tokio's blocking pool: its hundreds of threads would run
-//! hundreds of models at once, and its queue has no end.
+//! Named threads. Not tokio's blocking pool: its hundreds of threads would run hundreds of models at once,
+//! and its queue has no end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use crossbeam_channel::Sender;
-
-/// A fixed number of threads working on one queue. The threads end once the pool is dropped and the
-/// queue is empty. The queue itself has no bound: who puts a job in must hold an admission permit.
-#[derive(Debug)]
-pub(crate) struct Pool<J> {
-    jobs: Sender<J>,
-}
-
-impl<J: Send + 'static> Pool<J> {
-    /// Starts `n_threads` threads named `name-0`, `name-1`, …
-    pub(crate) fn start(
-        name: &str,
-        n_threads: usize,
-        work: impl Fn(J) + Clone + Send + 'static,
-    ) -> std::io::Result<Self> {
-        let (jobs, queue) = crossbeam_channel::unbounded::<J>();
-        for index in 0..n_threads {
-            let queue = queue.clone();
-            let work = work.clone();
-            thread::Builder::new()
-                .name(format!("{name}-{index}"))
-                .spawn(move || {
-                    for job in &queue {
-                        // The work contains the model's panics itself and answers them; this is the last
-                        // net, so that a worker never dies and leaves the pool smaller.
-                        if catch_unwind(AssertUnwindSafe(|| work(job))).is_err() {
-                            tracing::error!(worker = index, "a worker panicked outside of a model");
-                        }
-                    }
-                })?;
-        }
-        Ok(Self { jobs })
+/// Starts `n_threads` threads named `name-0`, `name-1`, …; each ends with `work`.
+pub(crate) fn start(
+    name: &str,
+    n_threads: usize,
+    work: impl Fn() + Clone + Send + 'static,
+) -> std::io::Result<()> {
+    for index in 0..n_threads {
+        thread::Builder::new()
+            .name(format!("{name}-{index}"))
+            .spawn(work.clone())?;
     }
-
-    /// Puts a job at the end of the queue. Gives it back if no thread is left to take it.
-    pub(crate) fn submit(&self, job: J) -> Result<(), J> {
-        self.jobs.send(job).map_err(|refused| refused.0)
-    }
+    Ok(())
 }
 
 /// A panic's message, as far as it has one.
@@ -66,26 +39,16 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn a_worker_outlives_a_panic_and_ends_with_the_pool() {
-        let (done, results) = mpsc::channel();
-        let pool = Pool::start("test", 1, move |job: u32| {
-            assert_ne!(job, 1, "job one panics");
-            done.send((job, thread::current().name().map(str::to_owned)))
+    fn threads_have_their_names() {
+        let (done, names) = mpsc::channel();
+        start("test", 2, move || {
+            done.send(thread::current().name().map(str::to_owned))
                 .unwrap();
         })
         .unwrap();
-        for job in [1, 2, 3] {
-            pool.submit(job).unwrap();
-        }
-        drop(pool);
-        let results: Vec<_> = results.iter().collect();
-        assert_eq!(
-            results,
-            [
-                (2, Some("test-0".to_owned())),
-                (3, Some("test-0".to_owned()))
-            ]
-        );
+        let mut names: Vec<_> = names.iter().flatten().collect();
+        names.sort();
+        assert_eq!(names, ["test-0", "test-1"]);
     }
 
     #[test]

@@ -1,23 +1,22 @@
-//! The service: cache, then single flight, then a bounded queue in front of the workers, under one deadline.
+//! The service: cache, then single flight, then a place in line for the workers, all under one deadline.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
-
 use crate::cache::{AnswerCache, Key, Stored, model_key};
+use crate::clock::Clock;
 use crate::config::{ConfigError, ServingConfig};
 use crate::error::{InstallError, Phase, ServeError};
 use crate::flight::{Flight, Flights};
 use crate::freshness::{Freshness, SharedFreshness};
-use crate::load::WorkTime;
 use crate::metrics::{CacheResult, Metrics, Rejection, ReloadResult};
 use crate::model::{Identity, Model};
 use crate::photo::Photo;
 use crate::pool::contain;
-use crate::stages::{Outcome, Stages, Ticket, Timings};
+use crate::schedule::Refusal;
+use crate::stages::{Outcome, Request, Stages, Timings};
 
 /// A model that has answered its warm-up.
 #[derive(Debug)]
@@ -66,8 +65,6 @@ struct Inner<M: Model> {
     freshness: SharedFreshness,
     cache: AnswerCache<M>,
     flights: Flights<Outcome<M>>,
-    places: Arc<Semaphore>,
-    work_time: Arc<WorkTime>,
     stages: Stages<M>,
     draining: AtomicBool,
     closed: AtomicBool,
@@ -82,29 +79,64 @@ impl<M: Model> Clone for Service<M> {
     }
 }
 
+/// A caller that waits; dropped before that is over, it has left.
+struct Waiting<'a>(Option<&'a Metrics>);
+
+impl Waiting<'_> {
+    fn ends(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.0 {
+            metrics.count_rejection(Rejection::ClientGone);
+        }
+    }
+}
+
 impl<M: Model> Service<M> {
     /// Starts the workers. There is no model yet: see [`Service::install`] and [`crate::Follower`].
     pub fn start(config: ServingConfig, metrics: Arc<Metrics>) -> Result<Self, StartError> {
+        Self::start_by(Clock::system(), config, metrics)
+    }
+
+    /// The same by another clock, which must be the one that tokio's timers go by.
+    pub fn start_by(
+        clock: Clock,
+        config: ServingConfig,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, StartError> {
         config.validate()?;
-        let work_time = Arc::new(WorkTime::new());
         Ok(Self(Arc::new(Inner {
-            stages: Stages::start(&config, &metrics, &work_time)?,
-            places: Arc::new(Semaphore::new(config.queue_capacity)),
+            stages: Stages::start(&config, &metrics, clock)?,
             cache: AnswerCache::new(&config.cache),
             flights: Flights::new(),
             current: RwLock::new(None),
             freshness: SharedFreshness::default(),
             draining: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            work_time,
             metrics,
             config,
         })))
     }
 
-    /// Answers a photograph. Dropping the future gives the work up, unless another caller waits for it too.
+    /// Answers a photograph within the deadline of the settings. Dropping the future gives the work up, unless
+    /// another caller waits for it too.
     pub async fn ask(&self, photo: Photo) -> Result<Served<M::Answer>, ServeError<M::Error>> {
-        let result = self.answer(photo).await;
+        self.ask_within(self.0.config.deadline, photo).await
+    }
+
+    /// The same for a caller that has less time; more than the settings' deadline is not given.
+    pub async fn ask_within(
+        &self,
+        allowed: Duration,
+        photo: Photo,
+    ) -> Result<Served<M::Answer>, ServeError<M::Error>> {
+        let waiting = Waiting(Some(&self.0.metrics));
+        let result = self.answer(allowed, photo).await;
+        waiting.ends();
         match &result {
             Ok(served) => self.0.metrics.observe_answer(M::observe(&served.answer)),
             Err(error) => {
@@ -116,32 +148,55 @@ impl<M: Model> Service<M> {
         result
     }
 
-    async fn answer(&self, photo: Photo) -> Result<Served<M::Answer>, ServeError<M::Error>> {
+    async fn answer(
+        &self,
+        allowed: Duration,
+        photo: Photo,
+    ) -> Result<Served<M::Answer>, ServeError<M::Error>> {
         let inner = &self.0;
-        let deadline = inner.config.deadline;
+        let deadline = inner.config.deadline.min(allowed);
         let expires = tokio::time::Instant::now() + deadline;
-        let loaded = self.current().ok_or(ServeError::NoModel)?;
-        let key = Key::new(photo.digest(), &loaded.cache_key);
-        if let Some(Stored { answer, identity }) = self.look_up(&key).await {
-            return Ok(Served {
-                answer,
-                identity,
-                cached: true,
-                timings: Timings::default(),
-            });
+        let too_late = || ServeError::DeadlineExceeded { deadline };
+        loop {
+            let loaded = self.current().ok_or(ServeError::NoModel)?;
+            let key = Key::new(photo.digest(), &loaded.cache_key);
+            if let Some(Stored { answer, identity }) = self.look_up(&key).await {
+                return Ok(Served {
+                    answer,
+                    identity,
+                    cached: true,
+                    timings: Timings::default(),
+                });
+            }
+            let effort = contain(|| loaded.model.appraise(photo.bytes())).unwrap_or_default();
+            let request = Request {
+                loaded,
+                photo: photo.clone(),
+                effort,
+                deadline: expires.into_std(),
+                allowed: deadline,
+            };
+            let mut leads = false;
+            let flight = self.board(request, key, &mut leads)?;
+            let outcome = tokio::time::timeout_at(expires, flight)
+                .await
+                .map_err(|_| too_late())?;
+            match outcome {
+                Ok(done) => {
+                    return Ok(Served {
+                        answer: done.answer,
+                        identity: done.identity,
+                        cached: false,
+                        timings: done.timings,
+                    });
+                }
+                // Who began it had less time than this caller has: begin anew.
+                Err(ServeError::DeadlineExceeded { .. })
+                    if !leads && tokio::time::Instant::now() < expires => {}
+                Err(ServeError::DeadlineExceeded { .. }) => return Err(too_late()),
+                Err(error) => return Err(error),
+            }
         }
-        let flight = self.board(photo, loaded, key)?;
-        let outcome = tokio::time::timeout_at(expires, flight)
-            .await
-            .map_err(|_| ServeError::DeadlineExceeded { deadline })?;
-        let done = outcome?;
-        let (answer, identity) = (done.answer, done.identity);
-        Ok(Served {
-            answer,
-            identity,
-            cached: false,
-            timings: done.timings,
-        })
     }
 
     async fn look_up(&self, key: &Key) -> Option<Stored<M::Answer>> {
@@ -161,39 +216,44 @@ impl<M: Model> Service<M> {
         found
     }
 
+    /// Joins the flight of this photograph, or begins it, and then `leads`.
     fn board(
         &self,
-        photo: Photo,
-        loaded: Arc<Loaded<M>>,
+        request: Request<M>,
         key: Key,
+        leads: &mut bool,
     ) -> Result<Flight<Outcome<M>>, ServeError<M::Error>> {
-        let flight_key = key.clone();
-        self.0
-            .flights
-            .join_or_start(flight_key, || self.begin(photo, loaded, key))
+        self.0.flights.join_or_start(key.clone(), || {
+            *leads = true;
+            self.begin(request, key)
+        })
     }
 
-    /// Takes a place in the queue and puts the photograph in it; the future ends with the answer stored.
+    /// Puts the photograph in line; the future ends with the answer stored.
     fn begin(
         &self,
-        photo: Photo,
-        loaded: Arc<Loaded<M>>,
+        request: Request<M>,
         key: Key,
     ) -> Result<impl Future<Output = Outcome<M>> + Send + use<M>, ServeError<M::Error>> {
         let inner = &self.0;
         if inner.closed.load(Ordering::Acquire) {
             return Err(ServeError::Draining);
         }
-        let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
-            let accepted = inner.config.queue_capacity;
-            let retry_after = self.expected_wait(accepted);
-            return Err(ServeError::QueueFull {
-                accepted,
-                retry_after,
-            });
-        };
-        let (ticket, answer) = Ticket::new(loaded, place);
-        inner.stages.submit(ticket, photo);
+        let deadline = request.allowed;
+        let answer = inner
+            .stages
+            .enter(request)
+            .map_err(|refusal| match refusal {
+                Refusal::Full { accepted, wait } => ServeError::QueueFull {
+                    accepted,
+                    retry_after: wait,
+                },
+                Refusal::Late { expected, wait } => ServeError::OutOfReach {
+                    deadline,
+                    expected,
+                    retry_after: wait,
+                },
+            })?;
         let cache = inner.cache.clone();
         Ok(async move {
             // The channel closes without an answer only if a worker died in spite of every net.
@@ -207,16 +267,9 @@ impl<M: Model> Service<M> {
         })
     }
 
-    fn expected_wait(&self, accepted: usize) -> Duration {
-        self.0
-            .work_time
-            .wait_for(accepted, self.0.config.inference_threads)
-    }
-
-    /// When a photograph refused now would likely be taken, for a `Retry-After`.
+    /// When all that is accepted now will be answered, for a `Retry-After`.
     pub fn retry_after(&self) -> Duration {
-        let free = self.0.places.available_permits();
-        self.expected_wait(self.0.config.queue_capacity.saturating_sub(free))
+        self.0.stages.time_to_answer_all()
     }
 
     /// Warms a model up and, if it answers as it should, lets it take the place of the one before, which
@@ -237,6 +290,7 @@ impl<M: Model> Service<M> {
         }
         let cache_key = model_key(&identity);
         let evaluation = model.evaluation();
+        self.0.stages.expect_batches(model.max_batch());
         let loaded = Arc::new(Loaded {
             model,
             identity: Arc::clone(&identity),
@@ -315,10 +369,7 @@ impl<M: Model> Service<M> {
 
     /// Photographs accepted and not yet answered.
     pub fn accepted(&self) -> usize {
-        self.0
-            .config
-            .queue_capacity
-            .saturating_sub(self.0.places.available_permits())
+        self.0.stages.accepted()
     }
 
     /// The settings it was started with.

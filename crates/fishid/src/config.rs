@@ -87,14 +87,23 @@ impl Default for RegistryConfig {
 pub struct ServeConfig {
     /// Address and port.
     pub listen: String,
-    /// Requests that may wait for the engine; one more is refused with 503.
+    /// Photographs accepted and not yet answered; one more is refused with 503.
     pub queue_capacity: usize,
-    /// A request's time from its arrival to its answer, milliseconds.
+    /// The time from a whole photograph to its answer, milliseconds. One that would not be answered in it is
+    /// refused with 503 at once.
     pub deadline_ms: u64,
+    /// Requests with photographs under way at the same time, uploads included; one more is refused with 503.
+    pub max_in_flight: usize,
+    /// Connections open at the same time; one more waits to be accepted.
+    pub max_connections: usize,
     /// Threads of the engine; default: all cores of this machine.
     pub threads: Option<usize>,
     /// Threads that decode photographs; default: all cores of this machine.
     pub decode_threads: Option<usize>,
+    /// Decoded photographs that may wait for each stream of the engine.
+    pub decode_ahead: usize,
+    /// Memory for decoding, MiB.
+    pub decode_memory_mib: u64,
     /// Answers kept in memory.
     pub cache_entries: u64,
     /// How long an answer is kept, seconds.
@@ -109,15 +118,33 @@ impl Default for ServeConfig {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
-            queue_capacity: 64,
+            queue_capacity: 256,
             deadline_ms: 5_000,
+            max_in_flight: 512,
+            max_connections: 1_024,
             threads: None,
             decode_threads: None,
+            decode_ahead: 2,
+            decode_memory_mib: 512,
             cache_entries: 10_000,
             cache_ttl_s: 3_600,
             poll_s: 5,
             drain_s: 30,
         }
+    }
+}
+
+impl ServeConfig {
+    /// Refuses limits under which no request would ever pass.
+    fn validate(&self) -> anyhow::Result<()> {
+        for (key, value) in [
+            ("max_in_flight", self.max_in_flight as u64),
+            ("max_connections", self.max_connections as u64),
+            ("decode_memory_mib", self.decode_memory_mib),
+        ] {
+            anyhow::ensure!(value >= 1, "serve.{key} = 0: it must be at least 1");
+        }
+        Ok(())
     }
 }
 
@@ -194,6 +221,7 @@ pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
     config
         .and_then(|config| {
             config.gate.validate()?;
+            config.serve.validate()?;
             Ok(config)
         })
         .context("the settings are not acceptable")
@@ -275,6 +303,14 @@ mod tests {
     fn a_value_of_the_wrong_kind_names_its_key() {
         let error = check("[serve]\nqueue_capacity = \"many\"\n").unwrap_err();
         assert!(error.contains("serve.queue_capacity"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_that_lets_nothing_pass_names_its_key() {
+        for key in ["max_in_flight", "max_connections", "decode_memory_mib"] {
+            let error = check(&format!("[serve]\n{key} = 0\n")).unwrap_err();
+            assert!(error.contains(&format!("serve.{key} = 0")), "{error}");
+        }
     }
 
     #[test]

@@ -17,8 +17,21 @@ impl From<ServeError<PredictError>> for Problem {
     fn from(error: ServeError<PredictError>) -> Self {
         match error {
             ServeError::QueueFull { retry_after, .. } => Self::overloaded(retry_after),
+            ServeError::OutOfReach {
+                deadline,
+                expected,
+                retry_after,
+            } => {
+                let detail = format!(
+                    "An answer would take about {} ms now and {} ms are left; try again in a moment, or \
+                     allow more.",
+                    expected.as_millis(),
+                    deadline.as_millis()
+                );
+                Self::new(Kind::Overloaded, detail).retry_after(retry_after)
+            }
             ServeError::DeadlineExceeded { deadline } => {
-                let seconds = deadline.as_secs_f64();
+                let seconds = deadline.as_millis() as f64 / 1e3;
                 let detail = format!(
                     "The photograph could not be answered within {seconds} s; try again in a moment."
                 );
@@ -109,6 +122,15 @@ mod tests {
         check(
             ServeError::QueueFull {
                 accepted: 1,
+                retry_after: second,
+            },
+            Kind::Overloaded,
+            503,
+        );
+        check(
+            ServeError::OutOfReach {
+                deadline: second,
+                expected: second,
                 retry_after: second,
             },
             Kind::Overloaded,

@@ -3,6 +3,7 @@
 
 mod harness;
 mod life;
+mod overload;
 mod page;
 mod predict;
 mod problems;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fishid_serving::metrics::Metrics;
 use fishid_serving::{
-    Follower, Identity, Model, ModelSource, Observation, Photo, ServeError, Served, Service,
+    Clock, Follower, Identity, Model, ModelSource, Observation, Photo, ServeError, Served, Service,
     ServingConfig, SourceError, VersionTag,
 };
 use prometheus_client::registry::Registry;
@@ -70,6 +70,9 @@ pub enum FakeError {
 pub struct FakeModel {
     version: String,
     pub calls: Arc<AtomicUsize>,
+    /// Photographs in the order in which they came to the model.
+    pub asked: Arc<Mutex<Vec<u32>>>,
+    max_batch: usize,
     gate: Option<Gate>,
     panics_on: Option<u32>,
 }
@@ -79,6 +82,8 @@ impl FakeModel {
         Self {
             version: version.to_owned(),
             calls: Arc::default(),
+            asked: Arc::default(),
+            max_batch: 1,
             gate: None,
             panics_on: None,
         }
@@ -86,6 +91,11 @@ impl FakeModel {
 
     pub fn held_by(mut self, gate: &Gate) -> Self {
         self.gate = Some(gate.clone());
+        self
+    }
+
+    pub fn in_batches_of(mut self, max_batch: usize) -> Self {
+        self.max_batch = max_batch;
         self
     }
 
@@ -121,13 +131,21 @@ impl Model for FakeModel {
         Ok(photo)
     }
 
-    fn infer(&self, input: u32) -> Result<String, FakeError> {
+    fn infer(&self, inputs: Vec<u32>) -> Result<Vec<String>, FakeError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
+        self.asked.lock().unwrap().extend(&inputs);
         if let Some(gate) = &self.gate {
             gate.pass();
         }
-        assert!(self.panics_on != Some(input), "unlucky {input}");
-        Ok(format!("{} says {input}", self.version))
+        if let Some(unlucky) = self.panics_on {
+            assert!(!inputs.contains(&unlucky), "unlucky {unlucky}");
+        }
+        let say = |input| format!("{} says {input}", self.version);
+        Ok(inputs.into_iter().map(say).collect())
+    }
+
+    fn max_batch(&self) -> usize {
+        self.max_batch
     }
 
     fn warm_up(&self) -> Result<(), FakeError> {
@@ -151,6 +169,17 @@ impl Model for FakeModel {
     }
 }
 
+/// The clock of the runtime the test is in, paused or not, also for threads outside of it.
+fn clock() -> Clock {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        return Clock::system();
+    };
+    Clock::new(move || {
+        let _inside = runtime.enter();
+        tokio::time::Instant::now().into_std()
+    })
+}
+
 /// A service of fake models and the registry its metrics are in.
 pub struct Harness {
     pub service: Service<FakeModel>,
@@ -162,7 +191,7 @@ impl Harness {
         let mut registry = Registry::default();
         let metrics = Arc::new(Metrics::register(&mut registry));
         Self {
-            service: Service::start(config, metrics).unwrap(),
+            service: Service::start_by(clock(), config, metrics).unwrap(),
             registry,
         }
     }
@@ -173,6 +202,16 @@ impl Harness {
     ) -> JoinHandle<Result<Served<String>, ServeError<FakeError>>> {
         let service = self.service.clone();
         tokio::spawn(async move { service.ask(photo).await })
+    }
+
+    /// The same for a caller that waits no longer than this.
+    pub fn ask_within_in_background(
+        &self,
+        allowed: Duration,
+        photo: Photo,
+    ) -> JoinHandle<Result<Served<String>, ServeError<FakeError>>> {
+        let service = self.service.clone();
+        tokio::spawn(async move { service.ask_within(allowed, photo).await })
     }
 
     pub async fn wait_until_accepted(&self, n: usize) {
@@ -196,10 +235,19 @@ impl Harness {
         (Follower::new(source.clone(), self.service.clone()), source)
     }
 
-    #[track_caller]
-    pub fn check_metric(&self, line: &str) {
+    pub fn has_metric(&self, line: &str) -> bool {
+        self.metrics().lines().any(|found| found == line)
+    }
+
+    fn metrics(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text
+    }
+
+    #[track_caller]
+    pub fn check_metric(&self, line: &str) {
+        let text = self.metrics();
         assert!(
             text.lines().any(|found| found == line),
             "{line} is not in\n{text}"

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod fake;
+mod overload;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -98,7 +99,7 @@ async fn an_answer_that_takes_too_long_is_given_up_and_its_place_comes_back() {
         panic!("{error}")
     };
     assert_eq!(deadline, Duration::from_secs(5));
-    harness.check_metric("fishid_queue_rejected_total{reason=\"deadline\"} 1");
+    harness.check_metric("fishid_queue_rejected_total{reason=\"expired\"} 1");
     gate.open();
     harness.wait_until_accepted_blocking(0);
 }

@@ -75,6 +75,8 @@ pub fn answer(from: From, listen: &str, config: &ServeConfig) -> anyhow::Result<
     let service = Service::start(serving_config(config), metrics).blame_input()?;
     let server_config = ServerConfig {
         drain_timeout: Duration::from_secs(config.drain_s),
+        max_in_flight: config.max_in_flight,
+        max_connections: config.max_connections,
         ..ServerConfig::listening_on(listen)
     };
 
@@ -113,6 +115,8 @@ fn serving_config(config: &ServeConfig) -> ServingConfig {
         queue_capacity: config.queue_capacity,
         deadline: Duration::from_millis(config.deadline_ms),
         decode_threads: config.decode_threads.unwrap_or(defaults.decode_threads),
+        decode_ahead: config.decode_ahead,
+        decode_memory_bytes: config.decode_memory_mib.saturating_mul(1 << 20),
         cache: CacheConfig {
             max_entries: config.cache_entries,
             max_bytes: config.cache_entries.saturating_mul(ANSWER_BYTES),
