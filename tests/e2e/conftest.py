@@ -67,8 +67,9 @@ class Fishid:
             **options,
         )
 
-    def __call__(self, *arguments, env=None, timeout=600) -> Outcome:
-        process = self.start(*arguments, env=env)
+    def __call__(self, *arguments, env=None, timeout=600, before=None) -> Outcome:
+        """`before` runs in the new process, before the program."""
+        process = self.start(*arguments, env=env, preexec_fn=before)
         try:
             out, err = process.communicate(timeout=timeout)
         except BaseException:

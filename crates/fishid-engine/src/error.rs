@@ -82,6 +82,12 @@ pub enum EngineError {
         /// The outputs there are.
         available: Vec<String>,
     },
+    /// Settings that contradict each other or this machine.
+    #[error("{reason}")]
+    Wish {
+        /// What does not go together, and the remedy.
+        reason: String,
+    },
     /// ONNX Runtime failed while running.
     #[error("inference failed: {reason}")]
     Inference {

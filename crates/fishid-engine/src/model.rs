@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 use crate::{EngineError, EngineOptions, Runtime};
 
 const INPUT: &str = "image";
+/// Name of the input's first dimension, as the graphs of bundles have it.
+const BATCH: &str = "n";
 
 /// Where a graph comes from.
 #[derive(Debug, Clone)]
@@ -85,7 +87,7 @@ pub type Outputs = BTreeMap<String, Tensor>;
 /// A graph with input `image` uint8 `[n, H, W, 3]`, H and W fixed, ready to run.
 ///
 /// Runs of one model take turns (ONNX Runtime's bindings ask for exclusive use of a session). Who wants
-/// several at a time loads several with one thread each: loading a graph of 9 MB takes about 50 ms.
+/// several at a time loads several: see [`crate::Lanes`].
 pub struct ImageModel {
     session: Mutex<Session>,
     height: usize,
@@ -166,7 +168,7 @@ impl ImageModel {
             "onnxruntime {}\n{}\n{}\n{}\n",
             self.runtime.build(),
             provider.name(),
-            provider.precision(),
+            self.options.precision,
             std::env::consts::ARCH
         );
         hex::encode(Sha256::digest(text.as_bytes()))
@@ -179,7 +181,7 @@ impl ImageModel {
             "ONNX Runtime {}, {}, {}",
             self.runtime.version(),
             provider.name(),
-            provider.precision()
+            self.options.precision
         )
     }
 
@@ -267,6 +269,11 @@ pub(crate) fn commit(
     let builder: SessionBuilder =
         Session::builder(runtime.environment()).map_err(|error| error.to_string())?;
     let mut builder = options.provider.prepare(builder, options)?;
+    if let Some(batch) = options.batch {
+        builder = builder
+            .with_dimension_override(BATCH, batch.get() as i64)
+            .map_err(|error| error.to_string())?;
+    }
     let session = match source {
         ModelSource::File(path) if !path.is_file() => {
             return Err("there is no such file".to_owned());

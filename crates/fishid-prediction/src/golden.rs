@@ -54,8 +54,14 @@ impl fmt::Display for GoldenReport {
     }
 }
 
-pub(crate) fn check(predictor: &Predictor, tolerance: f32) -> Result<GoldenReport, PredictError> {
-    let golden = predictor.bundle().golden()?;
+/// Asks at most `n` of the golden photographs.
+pub(crate) fn check(
+    predictor: &Predictor,
+    tolerance: f32,
+    n: usize,
+) -> Result<GoldenReport, PredictError> {
+    let mut golden = predictor.bundle().golden()?;
+    golden.truncate(n);
     let names = predictor.names();
     // They are the bundle's own and small on purpose; only strangers' photographs have a least size.
     let limits = Limits {

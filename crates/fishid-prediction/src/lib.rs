@@ -3,6 +3,7 @@
 //! Owns the reply that the server, the command line and the batch scorer all give. Does not know HTTP,
 //! queues or registries. Start at [`Predictor`]; [`predict_files`] scores folders of any size.
 
+mod engine_choice;
 mod error;
 mod files;
 mod golden;
@@ -10,8 +11,8 @@ mod names;
 mod prediction;
 mod predictor;
 mod reply;
-mod sessions;
 
+pub use engine_choice::{ChosenBy, EngineChoice, EngineChooser, Occasion, Tuned};
 pub use error::PredictError;
 pub use files::{AnsweredFile, PredictFiles, predict_files};
 pub use golden::{GOLDEN_TOLERANCE, GoldenMiss, GoldenReport};

@@ -1,14 +1,14 @@
 //! A bundle opened for answering.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use fishid_bundle::{Bundle, Manifest};
-use fishid_engine::EngineOptions;
+use fishid_engine::{EngineOptions, Facts, Lanes, ModelSource};
 use fishid_image::{DecodeEffort, Limits, Preprocessing, RgbPhoto};
 
 use crate::golden::{self, GoldenReport};
-use crate::sessions::Sessions;
-use crate::{ClassNames, PredictError, Prediction};
+use crate::{ClassNames, EngineChoice, GOLDEN_TOLERANCE, PredictError, Prediction};
 
 const PROBABILITIES: &str = "probabilities";
 
@@ -19,6 +19,8 @@ pub struct PredictorOptions {
     pub engine: EngineOptions,
     /// Sessions of the network, which is how many photographs can be answered at the same time.
     pub n_sessions: usize,
+    /// Photographs of a full batch; above 1 each session has a second one beside it for full batches.
+    pub batch: usize,
     /// Which photographs are refused.
     pub limits: Limits,
 }
@@ -29,6 +31,7 @@ impl Default for PredictorOptions {
         Self {
             engine: EngineOptions::default(),
             n_sessions: 1,
+            batch: 1,
             limits: Limits::default(),
         }
     }
@@ -40,6 +43,7 @@ impl PredictorOptions {
         Self {
             engine: EngineOptions::single_threaded(),
             n_sessions: n_threads.max(1),
+            batch: 1,
             limits: Limits::default(),
         }
     }
@@ -52,8 +56,22 @@ pub struct Predictor {
     names: ClassNames,
     preprocessing: Preprocessing,
     limits: Limits,
-    sessions: Sessions,
+    lanes: Lanes,
+    facts: Facts,
+    choice: Option<EngineChoice>,
+    /// The largest difference found on the golden photographs, once they are known to agree.
+    proven: OnceLock<Proven>,
 }
+
+#[derive(Debug, Clone, Copy)]
+struct Proven {
+    max_difference: f32,
+    /// All golden photographs were answered by these very sessions.
+    here: bool,
+}
+
+/// Golden photographs that a warm-up asks of a model that was proven before.
+const WARM_UP_PHOTOGRAPHS: usize = 4;
 
 impl Predictor {
     /// Opens a bundle with one session.
@@ -74,21 +92,38 @@ impl Predictor {
         bundle_dir: impl AsRef<Path>,
         options: &PredictorOptions,
     ) -> Result<Self, PredictError> {
-        let bundle = Bundle::open(bundle_dir)?;
+        Self::of_bundle(Bundle::open(bundle_dir)?, options)
+    }
+
+    pub(crate) fn of_bundle(
+        bundle: Bundle,
+        options: &PredictorOptions,
+    ) -> Result<Self, PredictError> {
         let manifest = bundle.manifest();
         let mismatch = |reason: String| PredictError::Mismatch {
             bundle: bundle.dir().to_owned(),
             reason,
         };
         let preprocessing = preprocessing(manifest).map_err(mismatch)?;
-        let sessions = Sessions::load(&bundle.model_path(), &options.engine, options.n_sessions)?;
-        check_fit(manifest, &preprocessing, &sessions).map_err(mismatch)?;
+        let model = bundle.model_path();
+        let source = ModelSource::File(&model);
+        let PredictorOptions {
+            engine,
+            n_sessions,
+            batch,
+            ..
+        } = options;
+        let (lanes, facts) = Lanes::load(&source, engine, *n_sessions, *batch)?;
+        check_fit(manifest, &preprocessing, &facts).map_err(mismatch)?;
         Ok(Self {
             model_digest: bundle.model_digest()?,
             names: ClassNames::new(manifest),
             limits: options.limits,
             preprocessing,
-            sessions,
+            lanes,
+            facts,
+            choice: None,
+            proven: OnceLock::new(),
             bundle,
         })
     }
@@ -125,22 +160,41 @@ impl Predictor {
 
     /// SHA-256 of what decides the exact numbers beside the model: library, provider, precision.
     pub fn engine_digest(&self) -> &str {
-        &self.sessions.facts().engine_digest
+        &self.facts.engine_digest
     }
 
     /// The engine in words.
     pub fn engine_description(&self) -> &str {
-        &self.sessions.facts().engine_description
+        &self.facts.engine_description
     }
 
     /// The options of each session.
     pub fn engine_options(&self) -> &EngineOptions {
-        &self.sessions.facts().options
+        &self.facts.options
+    }
+
+    /// How the engine was chosen, where an [`crate::EngineChooser`] opened the bundle.
+    pub fn engine_choice(&self) -> Option<&EngineChoice> {
+        self.choice.as_ref()
+    }
+
+    pub(crate) fn set_choice(&mut self, choice: EngineChoice) {
+        self.choice = Some(choice);
+    }
+
+    /// Photographs that can be answered at the same time.
+    pub fn n_sessions(&self) -> usize {
+        self.lanes.n_lanes()
+    }
+
+    /// Photographs of a full batch.
+    pub fn batch(&self) -> usize {
+        self.lanes.batch()
     }
 
     /// The network's outputs.
     pub fn output_names(&self) -> &[String] {
-        &self.sessions.facts().output_names
+        &self.facts.output_names
     }
 
     /// Bytes to pixels, scaled down as far as the model allows.
@@ -168,13 +222,13 @@ impl Predictor {
     pub fn infer(&self, photos: &[RgbPhoto]) -> Result<Vec<Prediction>, PredictError> {
         let outputs = match photos {
             [] => return Ok(Vec::new()),
-            [photo] => self.sessions.run(photo.pixels(), 1, &[PROBABILITIES])?,
+            [photo] => self.lanes.run(photo.pixels(), 1, &[PROBABILITIES])?,
             photos => {
                 let pixels: Vec<u8> = photos
                     .iter()
                     .flat_map(|photo| photo.pixels().iter().copied())
                     .collect();
-                self.sessions.run(&pixels, photos.len(), &[PROBABILITIES])?
+                self.lanes.run(&pixels, photos.len(), &[PROBABILITIES])?
             }
         };
         let bad = |reason: String| PredictError::BadOutput { reason };
@@ -212,14 +266,63 @@ impl Predictor {
     /// [`crate::GOLDEN_TOLERANCE`]. An error means that they could not be asked; the report says whether
     /// they agree.
     pub fn check_golden(&self, tolerance: f32) -> Result<GoldenReport, PredictError> {
-        golden::check(self, tolerance)
+        golden::check(self, tolerance, usize::MAX)
     }
 
     /// [`Predictor::check_golden`], with a report that does not agree as an error.
     pub fn prove(&self, tolerance: f32) -> Result<GoldenReport, PredictError> {
         let report = self.check_golden(tolerance)?;
         if report.misses.is_empty() {
+            // The first proof stands.
+            let _ = self.proven.set(Proven {
+                max_difference: report.max_difference,
+                here: true,
+            });
             return Ok(report);
+        }
+        Err(PredictError::Golden {
+            report: report.to_string(),
+        })
+    }
+
+    /// The largest difference of a probability on the golden photographs, once they are proven.
+    pub fn golden_max_difference(&self) -> Option<f32> {
+        self.proven.get().map(|proven| proven.max_difference)
+    }
+
+    /// The same model was proven before in the same engine on this machine.
+    pub(crate) fn trust_golden(&self, max_difference: f32) {
+        // The first proof stands.
+        let _ = self.proven.set(Proven {
+            max_difference,
+            here: false,
+        });
+    }
+
+    /// The sessions of full batches are others than those that the golden photographs go through.
+    fn run_full_batches(&self) -> Result<(), PredictError> {
+        let batch = self.batch();
+        if batch > 1 {
+            let blank = vec![0; batch * self.facts.height * self.facts.width * 3];
+            for _ in 0..self.n_sessions() {
+                self.lanes.run(&blank, batch, &[PROBABILITIES])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the first client does not wait for what a first run prepares, and that the model answers as it
+    /// should: on a few golden photographs when all were proven before, else on all.
+    pub fn warm_up(&self) -> Result<(), PredictError> {
+        let n = match self.proven.get() {
+            Some(Proven { here: true, .. }) => 1,
+            Some(Proven { here: false, .. }) => WARM_UP_PHOTOGRAPHS,
+            None => usize::MAX,
+        };
+        self.run_full_batches()?;
+        let report = golden::check(self, GOLDEN_TOLERANCE, n)?;
+        if report.misses.is_empty() {
+            return Ok(());
         }
         Err(PredictError::Golden {
             report: report.to_string(),
@@ -237,9 +340,8 @@ fn preprocessing(manifest: &Manifest) -> Result<Preprocessing, String> {
 fn check_fit(
     manifest: &Manifest,
     preprocessing: &Preprocessing,
-    sessions: &Sessions,
+    facts: &Facts,
 ) -> Result<(), String> {
-    let facts = sessions.facts();
     let (height, width) = (facts.height, facts.width);
     if (preprocessing.height as usize, preprocessing.width as usize) != (height, width) {
         return Err(format!(

@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fishid_image::{PhotoFormat, RgbPhoto};
-use fishid_prediction::{
-    ClassNames, GOLDEN_TOLERANCE, PredictError, Prediction, Predictor, PredictorOptions,
-};
+use fishid_prediction::{ClassNames, PredictError, Prediction, Predictor, PredictorOptions};
 use fishid_serving::{Effort, Identity, Measure, Model, Observation};
 use serde_json::Value;
 
@@ -53,7 +51,7 @@ impl FishModel {
                 .unwrap_or_else(|| predictor.digest_version())
                 .to_owned(),
             digest: predictor.digest().to_owned(),
-            precision: predictor.engine_options().provider.precision().to_owned(),
+            precision: predictor.engine_options().precision.to_string(),
         };
         let description = Arc::new(ModelDescription::new(&predictor, &identity));
         Self {
@@ -113,14 +111,16 @@ impl Model for FishModel {
         Ok(predictions.into_iter().map(answer).collect())
     }
 
+    fn max_batch(&self) -> usize {
+        self.predictor.batch()
+    }
+
+    fn n_streams(&self) -> usize {
+        self.predictor.n_sessions()
+    }
+
     fn warm_up(&self) -> Result<(), PredictError> {
-        let report = self.predictor.prove(GOLDEN_TOLERANCE)?;
-        tracing::debug!(
-            n = report.n,
-            max_difference = f64::from(report.max_difference),
-            "golden photographs agree"
-        );
-        Ok(())
+        self.predictor.warm_up()
     }
 
     fn observe(answer: &Answer) -> Observation<'_> {

@@ -23,7 +23,7 @@ pub struct ServingConfig {
     /// one that needs more than that alone of its kind. So the most ever held is this, or half of it and
     /// the largest photograph there is.
     pub decode_memory_bytes: u64,
-    /// Threads that run the model; more than one helps only when the model can answer several at once.
+    /// Threads that run the model, of which a model that cannot answer so many at once uses fewer.
     pub inference_threads: usize,
     /// The cache of answers.
     pub cache: CacheConfig,
@@ -61,7 +61,7 @@ impl Default for ServingConfig {
             decode_threads: n_cores,
             decode_ahead: 2,
             decode_memory_bytes: 512 << 20,
-            inference_threads: 1,
+            inference_threads: n_cores,
             cache: CacheConfig::default(),
             poll_interval: Duration::from_secs(5),
         }

@@ -78,6 +78,10 @@ pub trait Model: Send + Sync + 'static {
     fn max_batch(&self) -> usize {
         1
     }
+    /// Calls of [`Self::infer`] that make progress at the same time; of the inference threads no more than these work.
+    fn n_streams(&self) -> usize {
+        usize::MAX
+    }
     /// Proves that the model answers as it should, before it meets a client.
     fn warm_up(&self) -> Result<(), Self::Error>;
     /// What an answer says, for the metrics.

@@ -130,6 +130,8 @@ pub(crate) struct Schedule<D, I> {
     runs: Vec<Run>,
     /// More may be decoded ahead for a model that takes more at once.
     max_batch: usize,
+    /// Threads there are; the model that answers may use fewer.
+    n_inference_threads: usize,
     next_number: u64,
     last_probe: Option<Instant>,
     n_decoding: usize,
@@ -141,6 +143,7 @@ pub(crate) struct Schedule<D, I> {
 impl<D: Claim, I: Claim> Schedule<D, I> {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
+            n_inference_threads: limits.inference_threads,
             limits,
             estimates: Estimates::default(),
             pace: Pace::default(),
@@ -156,9 +159,10 @@ impl<D: Claim, I: Claim> Schedule<D, I> {
         }
     }
 
-    /// How many photographs the model that answers now takes at once.
-    pub(crate) fn expect_batches(&mut self, max_batch: usize) {
+    /// How many photographs the model that answers from now on takes in one run, and how many runs at a time.
+    pub(crate) fn expect_model(&mut self, max_batch: usize, n_streams: usize) {
         self.max_batch = max_batch.max(1);
+        self.limits.inference_threads = n_streams.clamp(1, self.n_inference_threads.max(1));
     }
 
     /// Photographs accepted and not yet answered.

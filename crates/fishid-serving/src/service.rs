@@ -290,7 +290,8 @@ impl<M: Model> Service<M> {
         }
         let cache_key = model_key(&identity);
         let evaluation = model.evaluation();
-        self.0.stages.expect_batches(model.max_batch());
+        let (max_batch, n_streams) = (model.max_batch(), model.n_streams());
+        self.0.stages.expect_model(max_batch, n_streams);
         let loaded = Arc::new(Loaded {
             model,
             identity: Arc::clone(&identity),

@@ -150,9 +150,10 @@ impl<M: Model> Stages<M> {
         admitted.map(|()| answer)
     }
 
-    /// How many photographs the model that answers from now on takes at once.
-    pub(crate) fn expect_batches(&self, max_batch: usize) {
-        self.0.lock().line.expect_batches(max_batch);
+    /// How many photographs the model that answers from now on takes in one run, and how many runs at a time.
+    pub(crate) fn expect_model(&self, max_batch: usize, n_streams: usize) {
+        self.0.lock().line.expect_model(max_batch, n_streams);
+        self.0.input_waits.notify_all();
     }
 
     /// Photographs accepted and not yet answered.

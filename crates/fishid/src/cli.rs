@@ -70,6 +70,11 @@ pub enum Command {
         after_help = "Example: fishid serve --registry file:///srv/fishid/registry --listen 0.0.0.0:8080"
     )]
     Serve(ServeArgs),
+    /// Measure which engine settings are fastest on this machine, and keep them
+    #[command(
+        after_help = "Example: fishid tune bundle\n\nThe result is kept under $FISHID_HOME/engine for every model of the same network on this machine; `fishid serve`\nand `fishid up` use it. A server with --precision, --streams, --threads or --batch obeys those."
+    )]
+    Tune(TuneArgs),
     /// Ask a running server whether it is well (for container health checks)
     #[command(after_help = "Example: fishid health --url http://127.0.0.1:8080")]
     Health(HealthArgs),

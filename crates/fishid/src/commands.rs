@@ -9,6 +9,7 @@ mod recipe;
 pub mod registry;
 mod serve;
 mod train;
+mod tune;
 mod up;
 mod weights;
 
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Registry(command) => registry::run(command, &config, &home),
         Command::Pipeline(PipelineCommand::Run(args)) => pipeline::run(&args, &config, &home),
         Command::Serve(args) => serve::run(&args, &config, &home),
+        Command::Tune(args) => tune::run(&args, &config, &home),
         Command::Health(args) => health::run(&args),
         Command::Up(args) => up::run(&args, &config, &home),
     }

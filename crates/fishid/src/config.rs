@@ -2,16 +2,19 @@
 //! error that names it, because a misspelt setting that is silently ignored costs a night.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
+use fishid_engine::{Precision, Provider, Wishes};
 use fishid_storage::Storage;
 use fishid_taxonomy::Catalogue;
 use fishid_training::GateLimits;
 use serde::Deserialize;
 
+use crate::cli::EngineArgs;
 use crate::exit::BlameInput as _;
 
 /// Read from the current folder when it is there.
@@ -27,6 +30,8 @@ pub struct Config {
     pub registry: RegistryConfig,
     /// The server.
     pub serve: ServeConfig,
+    /// What computes the model.
+    pub engine: EngineConfig,
     /// Training.
     pub train: TrainConfig,
     /// What a candidate may cost.
@@ -96,8 +101,6 @@ pub struct ServeConfig {
     pub max_in_flight: usize,
     /// Connections open at the same time; one more waits to be accepted.
     pub max_connections: usize,
-    /// Threads of the engine; default: all cores of this machine.
-    pub threads: Option<usize>,
     /// Threads that decode photographs; default: all cores of this machine.
     pub decode_threads: Option<usize>,
     /// Decoded photographs that may wait for each stream of the engine.
@@ -122,7 +125,6 @@ impl Default for ServeConfig {
             deadline_ms: 5_000,
             max_in_flight: 512,
             max_connections: 1_024,
-            threads: None,
             decode_threads: None,
             decode_ahead: 2,
             decode_memory_mib: 512,
@@ -145,6 +147,35 @@ impl ServeConfig {
             anyhow::ensure!(value >= 1, "serve.{key} = 0: it must be at least 1");
         }
         Ok(())
+    }
+}
+
+/// `[engine]`: what is not set is chosen by measurement, or by the facts of this machine.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfig {
+    /// `cpu`, `openvino` or `cuda`.
+    pub provider: Option<Provider>,
+    /// `f32` or `bf16`.
+    pub precision: Option<Precision>,
+    /// Photographs answered side by side.
+    pub streams: Option<NonZeroUsize>,
+    /// Threads of each stream.
+    pub threads: Option<NonZeroUsize>,
+    /// Photographs of one run.
+    pub batch: Option<NonZeroUsize>,
+}
+
+impl EngineConfig {
+    /// The settings with the flags before them.
+    pub fn wishes(&self, flags: &EngineArgs) -> Wishes {
+        Wishes {
+            provider: flags.provider.or(self.provider),
+            precision: flags.precision.or(self.precision),
+            streams: flags.streams.or(self.streams),
+            threads: flags.threads.or(self.threads),
+            batch: flags.batch.or(self.batch),
+        }
     }
 }
 

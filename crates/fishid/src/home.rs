@@ -67,6 +67,11 @@ impl Home {
         self.0.join("runs")
     }
 
+    /// What was measured and proven of the engine, and its compiled graphs.
+    pub fn engine(&self) -> PathBuf {
+        self.0.join("engine")
+    }
+
     /// Bundles fetched from a registry.
     pub fn bundles(&self) -> PathBuf {
         self.0.join("bundles")

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fishid_prediction::{Predictor, PredictorOptions};
+use fishid_prediction::{EngineChooser, Occasion};
 use fishid_registry::{ModelRegistry, PRODUCTION, VersionRef, without_secrets};
 use fishid_server::FishModel;
 use fishid_serving::{ModelSource, SourceError, VersionTag};
@@ -23,7 +23,7 @@ pub struct RegistrySource {
     place: String,
     model: String,
     bundle_cache: PathBuf,
-    options: PredictorOptions,
+    engine: EngineChooser,
     last_served: LastServed,
     /// Where the bundle loaded last lies.
     loaded: Mutex<Option<(VersionTag, PathBuf)>>,
@@ -33,7 +33,7 @@ pub struct RegistrySource {
 }
 
 impl RegistrySource {
-    pub fn new(chosen: Chosen, options: PredictorOptions, home: &Home) -> anyhow::Result<Self> {
+    pub fn new(chosen: Chosen, engine: EngineChooser, home: &Home) -> anyhow::Result<Self> {
         let bundle_cache = home.bundles();
         Ok(Self {
             hasty: registry::hasty(&chosen)?,
@@ -42,7 +42,7 @@ impl RegistrySource {
             registry: chosen.registry,
             model: chosen.model,
             bundle_cache,
-            options,
+            engine,
             loaded: Mutex::new(None),
             is_first_load: AtomicBool::new(true),
             answered: Mutex::default(),
@@ -50,7 +50,16 @@ impl RegistrySource {
     }
 
     fn open(&self, bundle: &Path, version: &str) -> Result<FishModel, SourceError> {
-        let predictor = Predictor::open_with(bundle, &self.options)?;
+        let answers_already = self
+            .answered
+            .lock()
+            .is_ok_and(|answered| !answered.is_empty());
+        let occasion = if answers_already {
+            Occasion::Reload
+        } else {
+            Occasion::FirstStart
+        };
+        let predictor = self.engine.open(bundle, occasion)?;
         Ok(FishModel::new(predictor, Some(version)))
     }
 }

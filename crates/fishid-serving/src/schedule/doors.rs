@@ -172,7 +172,7 @@ impl<D: Claim, I: Claim> Schedule<D, I> {
         now: Instant,
         dropped: &mut Vec<Dropped<D, I>>,
     ) -> Option<Batch<I>> {
-        if self.n_decoded == 0 {
+        if self.n_decoded == 0 || self.runs.len() >= self.limits.inference_threads {
             return None;
         }
         let mut lost = Vec::new();

@@ -117,7 +117,7 @@ struct World<'a> {
 pub(super) fn play(limits: &Limits, traffic: &[Arrival], max_batch: usize) -> Story {
     let start = Instant::now();
     let mut schedule = Schedule::new(limits.clone());
-    schedule.expect_batches(max_batch);
+    schedule.expect_model(max_batch, usize::MAX);
     let mut world = World {
         start,
         now: start,

@@ -1,12 +1,13 @@
 //! What the schedule promises, on made-up traffic.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::simulation::{Arrival, Fate, MS, Story, limits, play};
-use super::{Limits, Refusal};
+use super::{Claim, Limits, Newcomer, Refusal, Schedule};
+use crate::model::Effort;
 
 /// Numbers that look random and are the same every time.
 struct Dice(u64);
@@ -302,4 +303,47 @@ fn a_deadline_that_has_passed_is_refused_even_by_an_idle_service() {
     let story = play(&limits(), &traffic, 1);
     assert!(!matches!(story.fates[0], Fate::Answered(_)));
     assert!(story.order.is_empty());
+}
+
+struct Plain;
+
+impl Claim for Plain {
+    fn has_left(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_model_of_one_stream_gets_one_run_at_a_time_however_many_threads_there_are() {
+    let now = Instant::now();
+    let mut dropped = Vec::new();
+    let mut schedule = Schedule::<Plain, Plain>::new(Limits {
+        inference_threads: 3,
+        ..limits()
+    });
+    schedule.expect_model(1, 1);
+    for _ in 0..3 {
+        let newcomer = Newcomer {
+            deadline: now + Duration::from_mins(1),
+            effort: Effort::default(),
+            photo: Plain,
+        };
+        schedule.admit(now, newcomer, &mut dropped).unwrap();
+    }
+    while let Some((slot, photo)) = schedule.next_photo(now, &mut dropped) {
+        schedule.decoded(now, slot, Some(photo));
+    }
+    let first = schedule.next_batch(now, &mut dropped).unwrap();
+    assert!(schedule.next_batch(now, &mut dropped).is_none());
+    schedule.inferred(now + MS, first.run);
+    let second = schedule.next_batch(now, &mut dropped).unwrap();
+
+    // The next model has two.
+    schedule.expect_model(1, 2);
+    while let Some((slot, photo)) = schedule.next_photo(now, &mut dropped) {
+        schedule.decoded(now, slot, Some(photo));
+    }
+    assert!(schedule.next_batch(now, &mut dropped).is_some());
+    schedule.inferred(now + MS, second.run);
+    assert!(dropped.is_empty());
 }

@@ -1,8 +1,10 @@
-//! `fishid serve`, `health` and `up`.
+//! `fishid serve`, `tune`, `health` and `up`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
+use fishid_engine::{Goal, Precision, Provider};
 
 use super::model::RecipeArgs;
 use super::registry::RegistryArgs;
@@ -14,9 +16,48 @@ pub struct ServeArgs {
     pub bundle: Option<PathBuf>,
     #[command(flatten)]
     pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Address and port
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
+}
+
+/// What computes the model; what is not given is chosen by measurement (see `fishid tune`), or by the facts of this
+/// machine.
+#[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Engine")]
+pub struct EngineArgs {
+    /// Execution provider: cpu, openvino (x86-64 Linux) or cuda [default: openvino where the library has it]
+    #[arg(long)]
+    pub provider: Option<Provider>,
+    /// Numbers it computes in: f32 or bf16 [default: bf16 where the processor has it natively and the golden
+    /// photographs are answered as in f32]
+    #[arg(long)]
+    pub precision: Option<Precision>,
+    /// Photographs answered side by side [default: 1]
+    #[arg(long, value_name = "N")]
+    pub streams: Option<NonZeroUsize>,
+    /// Threads of each stream [default: the cores of this process's quota, shared out among the streams]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Photographs of one run [default: 1]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<NonZeroUsize>,
+}
+
+#[derive(Args, Debug)]
+pub struct TuneArgs {
+    /// Bundle folder
+    pub bundle: PathBuf,
+    /// What the settings are to be best at: latency of one photograph alone, or throughput of many
+    #[arg(long, default_value = "latency")]
+    pub goal: Goal,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -38,6 +79,8 @@ pub struct UpArgs {
     pub recipe: RecipeArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Address and port
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fishid_engine::EngineError;
 use fishid_prediction::{
     Circumstances, PredictError, Predictor, PredictorOptions, Reply, predict_files,
 };
@@ -90,9 +91,17 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<Status> {
 
 /// Opens a bundle; one that is none is the input's fault, a missing engine is not.
 pub fn open(bundle: &Path, options: &PredictorOptions) -> anyhow::Result<Predictor> {
-    match Predictor::open_with(bundle, options) {
-        Err(error @ PredictError::Bundle(_)) => Err(error).blame_input(),
-        other => Ok(other?),
+    Predictor::open_with(bundle, options).map_err(blame)
+}
+
+/// Of what can go wrong with opening, a folder that is no bundle and settings that contradict each other lie with
+/// the user.
+pub fn blame(error: PredictError) -> anyhow::Error {
+    match error {
+        PredictError::Bundle(_) | PredictError::Engine(EngineError::Wish { .. }) => {
+            InputError(error.to_string()).into()
+        }
+        other => other.into(),
     }
 }
 

@@ -1,11 +1,11 @@
 //! `fishid serve`: parse without binding, build, bind, say the address, wait for the signal, drain.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fishid_engine::EngineOptions;
-use fishid_prediction::PredictorOptions;
+use fishid_prediction::{EngineChooser, Occasion};
 use fishid_registry::{check_model, without_secrets};
 use fishid_server::{FishModel, Registry, ServerConfig, serve, stop_signal};
 use fishid_serving::metrics::Metrics;
@@ -23,7 +23,9 @@ const ANSWER_BYTES: u64 = 512;
 
 pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
     let listen = args.listen.as_ref().unwrap_or(&config.serve.listen);
-    let options = predictor_options(&config.serve);
+    let wishes = config.engine.wishes(&args.engine);
+    let streams = wishes.streams;
+    let engine = EngineChooser::new(home.engine(), wishes);
     let from = if let Some(bundle) = &args.bundle {
         if !bundle.is_dir() {
             anyhow::bail!(InputError(format!(
@@ -32,7 +34,9 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
             )));
         }
         From::Bundle(Box::new(FishModel::new(
-            predict::open(bundle, &options)?,
+            engine
+                .open(bundle, Occasion::FirstStart)
+                .map_err(predict::blame)?,
             None,
         )))
     } else {
@@ -43,9 +47,9 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
             "following the alias production"
         );
         check_model(&chosen.model).map_err(registry::blame)?;
-        From::Registry(Box::new(RegistrySource::new(chosen, options, home)?))
+        From::Registry(Box::new(RegistrySource::new(chosen, engine, home)?))
     };
-    answer(from, listen, &config.serve)
+    answer(from, listen, streams, &config.serve)
 }
 
 /// Where the models come from.
@@ -56,23 +60,18 @@ pub enum From {
     Registry(Box<RegistrySource>),
 }
 
-/// One session with all threads: the lowest latency for one photograph at a time.
-pub fn predictor_options(config: &ServeConfig) -> PredictorOptions {
-    let engine = EngineOptions {
-        threads: config.threads.unwrap_or(0),
-        ..EngineOptions::default()
-    };
-    PredictorOptions {
-        engine,
-        ..PredictorOptions::default()
-    }
-}
-
 /// Serves until SIGTERM or SIGINT, then drains.
-pub fn answer(from: From, listen: &str, config: &ServeConfig) -> anyhow::Result<Status> {
+///
+/// `streams` is the user's wish; without it, there are threads for all the streams that may be chosen.
+pub fn answer(
+    from: From,
+    listen: &str,
+    streams: Option<NonZeroUsize>,
+    config: &ServeConfig,
+) -> anyhow::Result<Status> {
     let mut metrics_registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut metrics_registry));
-    let service = Service::start(serving_config(config), metrics).blame_input()?;
+    let service = Service::start(serving_config(config, streams), metrics).blame_input()?;
     let server_config = ServerConfig {
         drain_timeout: Duration::from_secs(config.drain_s),
         max_in_flight: config.max_in_flight,
@@ -109,13 +108,14 @@ fn install(from: From, service: &Service<FishModel>) -> anyhow::Result<Option<Fo
     }
 }
 
-fn serving_config(config: &ServeConfig) -> ServingConfig {
+fn serving_config(config: &ServeConfig, streams: Option<NonZeroUsize>) -> ServingConfig {
     let defaults = ServingConfig::default();
     ServingConfig {
         queue_capacity: config.queue_capacity,
         deadline: Duration::from_millis(config.deadline_ms),
         decode_threads: config.decode_threads.unwrap_or(defaults.decode_threads),
         decode_ahead: config.decode_ahead,
+        inference_threads: streams.map_or(defaults.inference_threads, NonZeroUsize::get),
         decode_memory_bytes: config.decode_memory_mib.saturating_mul(1 << 20),
         cache: CacheConfig {
             max_entries: config.cache_entries,

@@ -6,12 +6,13 @@ use anyhow::Context as _;
 use fishid_bundle::{Backbone, Bundle};
 use fishid_network::BackboneFile;
 use fishid_network::efficientnet::{Architecture, Checkpoint, PretrainedSet};
+use fishid_prediction::EngineChooser;
 use fishid_registry::{PRODUCTION, VersionRef};
 
 use super::pipeline::{Settings, carry_out};
 use super::recipe::choice;
 use super::registry::Chosen;
-use super::serve::{From, answer, predictor_options};
+use super::serve::{From, answer};
 use super::{print_line, registry};
 use crate::backbone::{Choice, Weights, published};
 use crate::cli::UpArgs;
@@ -60,8 +61,16 @@ pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status
     if let Some(reason) = &manifest.demonstration {
         print_line(reason)?;
     }
-    let source = RegistrySource::new(chosen, predictor_options(&config.serve), home)?;
-    answer(From::Registry(Box::new(source)), listen, &config.serve)
+    let wishes = config.engine.wishes(&args.engine);
+    let streams = wishes.streams;
+    let engine = EngineChooser::new(home.engine(), wishes);
+    let source = RegistrySource::new(chosen, engine, home)?;
+    answer(
+        From::Registry(Box::new(source)),
+        listen,
+        streams,
+        &config.serve,
+    )
 }
 
 /// Why a model has to be trained first; `None` when the one in production is what was asked for.

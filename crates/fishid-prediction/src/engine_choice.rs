@@ -1,0 +1,281 @@
+//! Which engine a bundle is opened with: what was measured on this machine, else what its facts suggest, and always
+//! one whose answers on the golden photographs are those of f32.
+//!
+//! The measuring itself is `fishid-engine`'s. Knows no queue and no registry. Start at [`EngineChooser::open`].
+
+mod kept;
+mod measuring;
+mod proofs;
+
+use std::path::{Path, PathBuf};
+
+use fishid_bundle::Bundle;
+use fishid_engine::{
+    EngineError, EngineOptions, Machine, Measurement, Plan, Precision, Provider, Record, Records,
+    Wishes, topology_digest,
+};
+use fishid_image::Limits;
+
+use crate::{GOLDEN_TOLERANCE, PredictError, Predictor, PredictorOptions};
+pub use measuring::Tuned;
+use proofs::Proofs;
+
+/// Compiled graphs kept: each is about as large as its model, and a server meets a few models a month.
+const MOST_COMPILED: usize = 8;
+
+/// When a bundle is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// Nothing answers yet: where nothing was measured before, up to 3 s are spent on it.
+    FirstStart,
+    /// Another model answers, and would answer more slowly: nothing is measured.
+    Reload,
+}
+
+/// How a plan came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChosenBy {
+    /// It is the best of those measured on this machine.
+    Measurement,
+    /// Nothing was measured: the processor's features and its quota suggest it.
+    Facts,
+    /// The plan before it failed: the reason is in the log.
+    Fallback,
+}
+
+impl ChosenBy {
+    /// One word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Measurement => "measurement",
+            Self::Facts => "facts",
+            Self::Fallback => "fallback",
+        }
+    }
+}
+
+/// The engine that a predictor runs on, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngineChoice {
+    /// How the graph is run.
+    pub plan: Plan,
+    /// How the plan came about.
+    pub chosen_by: ChosenBy,
+    /// What it gave, where it was measured.
+    pub measured: Option<Measurement>,
+    /// The largest difference of a probability from f32 on the golden photographs.
+    pub golden_max_difference: f32,
+}
+
+/// Opens bundles with the engine that suits this machine.
+#[derive(Debug, Clone)]
+pub struct EngineChooser {
+    folder: PathBuf,
+    wishes: Wishes,
+    limits: Limits,
+}
+
+/// A bundle, its graph and the machine it is to run on.
+struct Subject {
+    bundle: Bundle,
+    topology: String,
+    machine: Machine,
+}
+
+impl EngineChooser {
+    /// Records and compiled graphs are kept in `folder`, which is made when there is something to keep.
+    pub fn new(folder: impl Into<PathBuf>, wishes: Wishes) -> Self {
+        Self {
+            folder: folder.into(),
+            wishes,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Opens a bundle and proves that it answers as f32 does on its golden photographs; where the plan does not, the
+    /// bundle is opened in f32, which must.
+    ///
+    /// # Errors
+    /// The bundle or the library cannot be used, the wishes contradict the machine, or the golden photographs
+    /// disagree in f32 too.
+    pub fn open(&self, bundle_dir: &Path, occasion: Occasion) -> Result<Predictor, PredictError> {
+        let subject = Subject::of(bundle_dir)?;
+        let record = self.record(&subject, occasion)?;
+        let best = record.as_ref().and_then(|record| record.best(&self.wishes));
+        let (plan, chosen_by) = match best {
+            Some(found) => (found.plan.clone(), ChosenBy::Measurement),
+            None => (
+                Plan::unmeasured(&subject.machine, &self.wishes)?,
+                ChosenBy::Facts,
+            ),
+        };
+        let (mut predictor, plan, fell_back) = self.open_as_planned(&subject, plan)?;
+        let measured = record.and_then(|record| {
+            let mut measured = record.measured.into_iter();
+            measured.find(|found| found.plan == plan)
+        });
+        let chosen_by = if fell_back {
+            ChosenBy::Fallback
+        } else {
+            chosen_by
+        };
+        let choice = EngineChoice {
+            golden_max_difference: predictor.golden_max_difference().unwrap_or_default(),
+            plan,
+            chosen_by,
+            measured,
+        };
+        tracing::info!(
+            plan = %choice.plan,
+            chosen_by = choice.chosen_by.name(),
+            latency_ms = choice.measured.as_ref().map(|found| found.latency_ms),
+            photographs_per_second =
+                choice.measured.as_ref().map(|found| found.photographs_per_second),
+            golden_max_difference = f64::from(choice.golden_max_difference),
+            cores = subject.machine.cores,
+            "engine chosen"
+        );
+        predictor.set_choice(choice);
+        kept::forget_oldest(&self.compiled(), MOST_COMPILED);
+        Ok(predictor)
+    }
+
+    /// The record of this graph; on a first start without one, a quick measurement.
+    fn record(
+        &self,
+        subject: &Subject,
+        occasion: Occasion,
+    ) -> Result<Option<Record>, PredictError> {
+        let found = self.records().read(&subject.topology, &subject.machine);
+        let is_enough = |record: &Record| record.best(&self.wishes).is_some();
+        if occasion == Occasion::Reload || found.as_ref().is_some_and(is_enough) {
+            return Ok(found);
+        }
+        self.measure_quickly(subject)
+    }
+
+    fn open_as_planned(
+        &self,
+        subject: &Subject,
+        plan: Plan,
+    ) -> Result<(Predictor, Plan, bool), PredictError> {
+        let opened = match self.open_plan(subject, &plan) {
+            Ok(predictor) => {
+                let difference = self.prove(&predictor, subject, &plan)?;
+                if difference.is_none() {
+                    return Ok((predictor, plan, false));
+                }
+                Ok(difference)
+            }
+            Err(PredictError::Engine(error)) => Err(error),
+            Err(other) => return Err(other),
+        };
+        let next = match opened {
+            Ok(_) if plan.precision == Precision::F32 => {
+                // In f32 there is no excuse: the report says which photograph is answered otherwise.
+                let predictor = self.open_plan(subject, &plan)?;
+                predictor.prove(GOLDEN_TOLERANCE)?;
+                return Ok((predictor, plan, false));
+            }
+            Ok(report) => {
+                tracing::warn!(
+                    precision = plan.precision.name(),
+                    report,
+                    "this precision changes answers on the golden photographs, f32 is used"
+                );
+                plan.in_f32()
+            }
+            Err(error) if plan.provider == Provider::Cpu || self.wishes.provider.is_some() => {
+                return Err(error.into());
+            }
+            Err(error) => {
+                tracing::warn!(
+                    provider = plan.provider.name(),
+                    %error,
+                    "this execution provider cannot load the graph, ONNX Runtime's own is used"
+                );
+                Plan {
+                    provider: Provider::Cpu,
+                    ..plan.in_f32()
+                }
+            }
+        };
+        self.open_as_planned(subject, next)
+            .map(|(predictor, plan, _)| (predictor, plan, true))
+    }
+
+    fn open_plan(&self, subject: &Subject, plan: &Plan) -> Result<Predictor, PredictError> {
+        let options = PredictorOptions {
+            engine: self.session_options(plan),
+            n_sessions: plan.streams,
+            batch: plan.batch,
+            limits: self.limits,
+        };
+        Predictor::of_bundle(subject.bundle.clone(), &options)
+    }
+
+    fn session_options(&self, plan: &Plan) -> EngineOptions {
+        EngineOptions {
+            threads: plan.threads,
+            provider: plan.provider,
+            precision: plan.precision,
+            batch: std::num::NonZeroUsize::new(1),
+            compiled_dir: Some(self.compiled()),
+        }
+    }
+
+    /// `None` when the golden photographs agree, else the report. What was proven before of the same model, engine
+    /// and plan on this machine is not asked again; the warm-up still asks a few.
+    fn prove(
+        &self,
+        predictor: &Predictor,
+        subject: &Subject,
+        plan: &Plan,
+    ) -> Result<Option<String>, PredictError> {
+        let proofs = Proofs::new(self.folder.join("proofs"));
+        let key = Proofs::key(predictor, plan, &subject.machine)?;
+        if let Some(max_difference) = proofs.find(&key) {
+            predictor.trust_golden(max_difference);
+            return Ok(None);
+        }
+        match predictor.prove(GOLDEN_TOLERANCE) {
+            Ok(report) => {
+                proofs.keep(&key, report.max_difference);
+                Ok(None)
+            }
+            Err(PredictError::Golden { report }) => Ok(Some(report)),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn compiled(&self) -> PathBuf {
+        self.folder.join("compiled")
+    }
+
+    fn records(&self) -> Records {
+        Records::new(self.folder.join("tuning"))
+    }
+}
+
+impl Subject {
+    fn of(bundle_dir: &Path) -> Result<Self, PredictError> {
+        let bundle = Bundle::open(bundle_dir)?;
+        let model = bundle.model_path();
+        let bytes = std::fs::read(&model).map_err(|source| PredictError::Read {
+            path: model.clone(),
+            source,
+        })?;
+        let topology = topology_digest(&bytes).ok_or_else(|| {
+            let (model, reason) = (
+                model.display().to_string(),
+                "it is no ONNX graph".to_owned(),
+            );
+            EngineError::Model { model, reason }
+        })?;
+        Ok(Self {
+            machine: Machine::here()?,
+            topology,
+            bundle,
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! Measuring plans with a bundle: quickly at a first start, thoroughly for `fishid tune`.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use fishid_engine::{
+    EngineError, Extent, Goal, Machine, Measurement, ModelSource, Plan, Precision, Provider,
+    Record, measure,
+};
+
+use super::{EngineChooser, Subject};
+use crate::PredictError;
+
+/// A first start spends about this much on one plan, and begins no other once [`QUICK_LAST_START`] is past, so that it
+/// all ends within 3 s.
+const QUICK_PER_PLAN: Duration = Duration::from_millis(300);
+const QUICK_LAST_START: Duration = Duration::from_millis(1_300);
+/// Time for one plan of `fishid tune`, loading not counted.
+const FULL_PER_PLAN: Duration = Duration::from_secs(4);
+/// Batches that are tried; larger ones were slower per photograph wherever these were.
+const BATCHES: [usize; 2] = [2, 4];
+
+/// What `fishid tune` found.
+#[derive(Debug)]
+pub struct Tuned {
+    /// This machine.
+    pub machine: Machine,
+    /// The plan that will be used.
+    pub chosen: Plan,
+    /// Every plan that was measured.
+    pub measured: Vec<Measurement>,
+    /// Plans that could not be used, and why.
+    pub refused: Vec<(Plan, String)>,
+    /// Where the result is kept.
+    pub kept_in: PathBuf,
+}
+
+impl EngineChooser {
+    /// Measures precision, streams × threads and batch, and keeps the result for every model of this topology on this
+    /// machine. Takes about half a minute; `progress` hears each result.
+    ///
+    /// # Errors
+    /// As [`EngineChooser::open`]; no plan can be used; the record cannot be written.
+    pub fn tune(
+        &self,
+        bundle_dir: &Path,
+        goal: Goal,
+        mut progress: impl FnMut(&Plan, Result<&Measurement, &str>),
+    ) -> Result<Tuned, PredictError> {
+        let subject = Subject::of(bundle_dir)?;
+        let model = subject.bundle.model_path();
+        let mut measured: Vec<Measurement> = Vec::new();
+        let mut refused = Vec::new();
+        let mut note = |plan: Plan, outcome: Result<Measurement, String>| match outcome {
+            Ok(found) => {
+                progress(&plan, Ok(&found));
+                measured.push(found);
+            }
+            Err(reason) => {
+                progress(&plan, Err(&reason));
+                refused.push((plan, reason));
+            }
+        };
+        for (provider, precision) in self.kinds(&subject.machine) {
+            // What changes answers is not worth measuring.
+            let alone = plan_of(provider, precision, 1, subject.machine.cores, 1);
+            if let Err(reason) = self.can_answer(&subject, &alone)? {
+                note(alone, Err(reason));
+                continue;
+            }
+            for plan in self.plans(provider, precision, subject.machine.cores) {
+                let options = self.session_options(&plan);
+                let found = measure(&ModelSource::File(&model), &plan, &options, FULL_PER_PLAN);
+                note(plan, found.map_err(|error| error.to_string()));
+            }
+        }
+        let record = Record::new(Extent::Full, goal, measured);
+        let Some(chosen) = record.best(&self.wishes).map(|found| found.plan.clone()) else {
+            let reasons: Vec<String> = refused
+                .iter()
+                .map(|(plan, reason)| format!("{plan}: {reason}"))
+                .collect();
+            let reason = format!("no plan can be used: {}", reasons.join("; "));
+            return Err(EngineError::Wish { reason }.into());
+        };
+        let kept_in = self
+            .records()
+            .write(&subject.topology, &subject.machine, &record)
+            .map_err(|source| PredictError::Read {
+                path: self.records().path(&subject.topology, &subject.machine),
+                source,
+            })?;
+        Ok(Tuned {
+            machine: subject.machine,
+            chosen,
+            measured: record.measured,
+            refused,
+            kept_in,
+        })
+    }
+
+    /// Why the bundle cannot answer by this plan.
+    fn can_answer(
+        &self,
+        subject: &Subject,
+        plan: &Plan,
+    ) -> Result<Result<(), String>, PredictError> {
+        match self.open_plan(subject, plan) {
+            Ok(predictor) => {
+                let report = self.prove(&predictor, subject, plan)?;
+                Ok(report.map_or(Ok(()), |report| {
+                    Err(format!(
+                        "changes answers on the golden photographs: {report}"
+                    ))
+                }))
+            }
+            Err(PredictError::Engine(error)) => Ok(Err(error.to_string())),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Providers and precisions that the wishes and the machine allow.
+    fn kinds(&self, machine: &Machine) -> Vec<(Provider, Precision)> {
+        let mut kinds = vec![(Provider::Cpu, Precision::F32)];
+        if machine.has_openvino {
+            kinds.insert(0, (Provider::OpenVino, Precision::F32));
+            if machine.has_native_bf16() || self.wishes.precision == Some(Precision::Bf16) {
+                kinds.insert(0, (Provider::OpenVino, Precision::Bf16));
+            }
+        }
+        if self.wishes.provider == Some(Provider::Cuda) {
+            kinds = vec![(Provider::Cuda, Precision::F32)];
+        }
+        let wished = |kind: &(Provider, Precision)| {
+            self.wishes.provider.is_none_or(|wish| wish == kind.0)
+                && self.wishes.precision.is_none_or(|wish| wish == kind.1)
+        };
+        kinds.retain(wished);
+        kinds
+    }
+
+    /// Streams that share the cores out evenly, and batches for one stream.
+    fn plans(&self, provider: Provider, precision: Precision, cores: usize) -> Vec<Plan> {
+        let plan = |streams: usize, batch| {
+            plan_of(
+                provider,
+                precision,
+                streams,
+                (cores / streams).max(1),
+                batch,
+            )
+        };
+        let powers = (0..usize::BITS).map(|power| 1_usize << power);
+        let mut plans: Vec<Plan> = powers
+            .take_while(|&streams| streams <= cores)
+            .map(|streams| plan(streams, 1))
+            .collect();
+        if !cores.is_power_of_two() {
+            plans.push(plan(cores, 1));
+        }
+        plans.extend(BATCHES.map(|batch| plan(1, batch)));
+        let wish = |wished: Option<std::num::NonZeroUsize>| wished.map(std::num::NonZeroUsize::get);
+        for plan in &mut plans {
+            plan.streams = wish(self.wishes.streams).unwrap_or(plan.streams);
+            plan.threads = wish(self.wishes.threads).unwrap_or(plan.threads);
+            plan.batch = wish(self.wishes.batch).unwrap_or(plan.batch);
+        }
+        let mut seen = std::collections::HashSet::new();
+        plans.retain(|plan| seen.insert(plan.clone()));
+        plans
+    }
+
+    /// The plan that the facts suggest, and while there is time ONNX Runtime's own kernels beside it.
+    pub(super) fn measure_quickly(
+        &self,
+        subject: &Subject,
+    ) -> Result<Option<Record>, PredictError> {
+        let started = Instant::now();
+        let suggested = Plan::unmeasured(&subject.machine, &self.wishes)?;
+        let on_cpu = Plan {
+            provider: Provider::Cpu,
+            ..suggested.in_f32()
+        };
+        let model = subject.bundle.model_path();
+        let mut measured: Vec<Measurement> = Vec::new();
+        for plan in [suggested, on_cpu] {
+            let is_late = started.elapsed() > QUICK_LAST_START;
+            let is_known = measured.iter().any(|found| found.plan == plan);
+            if is_late || is_known || !self.wishes.are_met_by(&plan) {
+                continue;
+            }
+            let options = self.session_options(&plan);
+            match measure(&ModelSource::File(&model), &plan, &options, QUICK_PER_PLAN) {
+                Ok(found) => measured.push(found),
+                // Opening it will fail the same way, and falls back.
+                Err(error) => tracing::warn!(%plan, %error, "this plan cannot be measured"),
+            }
+        }
+        if measured.is_empty() {
+            return Ok(None);
+        }
+        let record = Record::new(Extent::Quick, Goal::default(), measured);
+        if let Err(error) = self
+            .records()
+            .write(&subject.topology, &subject.machine, &record)
+        {
+            tracing::warn!(folder = %self.folder.display(), %error, "cannot keep what was measured, the next start measures again");
+        }
+        tracing::info!(
+            took_ms = started.elapsed().as_millis() as u64,
+            n_plans = record.measured.len(),
+            "engine measured for the first time; `fishid tune` does it thoroughly"
+        );
+        Ok(Some(record))
+    }
+}
+
+fn plan_of(
+    provider: Provider,
+    precision: Precision,
+    streams: usize,
+    threads: usize,
+    batch: usize,
+) -> Plan {
+    Plan {
+        provider,
+        precision,
+        streams,
+        threads,
+        batch,
+    }
+}
