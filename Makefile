@@ -22,7 +22,11 @@ MLFLOW_PORT ?=
 S3_PORT ?=
 POSTGRES_PORT ?=
 
-.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench
+# `make bench`: a short look, and which servers (fishid, keras, onnxruntime, openvino, litserve, redis).
+QUICK ?=
+ONLY ?=
+
+.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench bench-training
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
@@ -63,5 +67,8 @@ test-full: setup setup-test ## the slow ones too: many kills, long soaks
 lint: setup setup-test ## formatting, lints, licences, docs, links
 	@scripts/lint.sh
 
-bench: setup ## the numbers quoted in docs/, measured again here
+bench: setup ## the server beside its peers, into docs/PERFORMANCE.md; QUICK=1, ONLY=fishid,openvino
+	@scripts/bench_serving.sh $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)")
+
+bench-training: setup ## the numbers quoted in docs/TRAINING.md, measured again here
 	@scripts/bench.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what fishid needs on Debian. `setup.sh run` for building and running, `setup.sh stack` for the
-# services of `make up`, `setup.sh test` for the tests. Everything already present is left alone, so a
+# services of `make up`, `setup.sh test` for the tests, `setup.sh bench` for `make bench`. Everything already present is left alone, so a
 # second call takes about a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -143,6 +143,11 @@ setup_test() {
   fi
 }
 
+setup_bench() {
+  # A peer keeps its answers in it. Debian's package starts one of its own, which is not used.
+  need_command redis-server redis-server
+}
+
 CARGO_DENY=0.20.2
 VERSITYGW=v1.8.0
 GO=1.27.3
@@ -150,6 +155,7 @@ case $what in
   run) setup_run ;;
   stack) setup_stack ;;
   test) setup_test ;;
+  bench) setup_bench ;;
   python) python_environment "$2" ;;
-  *) die "unknown part '$what': run, stack, test or python REQUIREMENTS" ;;
+  *) die "unknown part '$what': run, stack, test, bench or python REQUIREMENTS" ;;
 esac

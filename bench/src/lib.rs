@@ -1,6 +1,12 @@
-//! What the measurements share: where the real photographs are, and how much memory was taken.
+//! What the measurements share: where the real photographs are, how much memory and processor time was taken,
+//! and, for those of the server, photographs and a client for HTTP.
 //!
 //! One binary per measurement, quoted in `docs/`; each says in its module docs how to run it. Start there.
+
+pub mod http;
+pub mod latencies;
+pub mod payload;
+pub mod sensor;
 
 use std::path::PathBuf;
 
@@ -28,4 +34,16 @@ pub fn peak_memory_mib() -> Option<f64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib / 1024.0)
+}
+
+/// Processor seconds of this process so far, its threads together, in steps of 10 ms (Linux).
+pub fn processor_seconds() -> Option<f64> {
+    /// What the kernel counts in, whatever its own clock is.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name may hold anything, blanks and brackets too.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
 }
