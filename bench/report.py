@@ -138,6 +138,8 @@ def costs(results: Results) -> str:
                 number(results.hits(name), 0),
             ]
         )
+    limit = results.all["generator_limit"]["photographs_per_second"]
+    rows.append(["the generator against a server that looks at nothing", *["–"] * 4, f"{limit:.0f}"])
     head = [
         "what it takes",
         "start to ready, s",
@@ -182,17 +184,25 @@ def ratios(results: Results) -> str:
             values = each_round(lambda who, size=size: results.latency(who, f"{size}/1", "p50"), name)
             what = f"p50 of {results.title(name)} ÷ fishid's, {SIZES[size]}"
             add(what, f"≥ {aim}", values, mean(values) >= aim)
-    if "openvino" in results.servers:
+    others = [name for name in results.servers if name.partition("-")[0] == "openvino"]
+    if others:
         for size in [size for size in results.sizes() if size != "real"]:
+            rates = [results.rate(name, f"{size}/8") for name in others]
+            best = [max(each) for each in zip(*rates, strict=True)]
             values = [
-                1 / value
-                for value in each_round(lambda who, size=size: results.rate(who, f"{size}/8"), "openvino")
+                own / theirs for own, theirs in zip(results.rate("fishid", f"{size}/8"), best, strict=True)
             ]
-            what = f"photographs/s at 8 clients ÷ {results.title('openvino')}, {SIZES[size]}"
+            what = f"photographs/s at 8 clients ÷ the better of {results.title(others[0])}, {SIZES[size]}"
             add(what, "≥ 1.3", values, mean(values) >= 1.3)
     if "redis" in results.servers:
         values = [1 / value for value in each_round(results.hits, "redis")]
-        add("cache hits/s ÷ FastAPI + Redis", "≥ 15, or the generator's limit", values, mean(values) >= 15)
+        limit = results.all["generator_limit"]["photographs_per_second"]
+        add(
+            "cache hits/s ÷ FastAPI + Redis",
+            f"≥ 15, or the generator's limit of {limit:.0f}/s",
+            values,
+            mean(values) >= 15 or mean(results.hits("fishid")) >= 0.95 * limit,
+        )
     if "keras" in results.servers:
         for what, aim, of in (
             ("resident memory ÷ FastAPI + Keras", 0.4, lambda one: one["memory_mib"]["resident"]),

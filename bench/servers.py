@@ -64,6 +64,13 @@ PLANS = [
         is_exact=False,
     ),
     Plan(
+        "openvino-streams",
+        "FastAPI + onnxruntime-openvino, bf16, 2 streams + Pillow with draft",
+        "the same with 2 streams of 1 thread: slower for one client, faster for many",
+        is_exact=False,
+        environment={"PEER_STREAMS": "2"},
+    ),
+    Plan(
         "litserve",
         "LitServe + ONNX Runtime + Pillow",
         "1 worker process for the model, f32, 2 threads in an operation",
@@ -76,6 +83,10 @@ PLANS = [
         searches=False,
     ),
 ]
+
+
+# Answers without looking: shows what the load generator itself can do.
+BARE = Plan("bare", "a server that looks at nothing", "", caches=True)
 
 
 def free_port() -> int:
@@ -122,6 +133,8 @@ class Running:
 
     def command(self, tools, port: int) -> list:
         name = self.plan.name
+        if name == "bare":
+            return [tools.binaries / "bare_server", port]
         if name == "fishid":
             return [tools.fishid, "serve", "--bundle", tools.bundle, "--listen", self.host]
         python = tools.python(self.plan.folder / "requirements.txt")

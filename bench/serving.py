@@ -19,7 +19,7 @@ BENCH = Path(__file__).parent
 sys.path.insert(0, str(BENCH / "peers" / "shared"))
 
 from prepare import ROOT, Tools, run, say  # noqa: E402
-from servers import PLANS, Running, fetch  # noqa: E402
+from servers import BARE, PLANS, Running, fetch  # noqa: E402
 
 BOUNDS_MS = (250, 1000)
 
@@ -58,6 +58,7 @@ class Bench:
             "spread_of_answers": self.reference.spread,
             "matrix_rate": json.loads(run(sys.executable, BENCH / "matrix_rate.py", self.seconds / 2)),
             "stage_costs": json.loads(self.stage_costs()),
+            "generator_limit": self.generator_limit(),
             "load_before": os.getloadavg()[0],
             "servers": {
                 plan.name: {"title": plan.title, "settings": plan.settings, "rounds": []}
@@ -88,6 +89,17 @@ class Bench:
         return run(
             self.tools.binaries / "stage_costs", self.tools.bundle, self.tools.photographs, self.seconds / 4
         )
+
+    def generator_limit(self) -> dict:
+        """Cache hits per second where the server does nothing."""
+        say("the load generator's own limit")
+        server = Running(BARE, self.tools, self.tools.work / "bare.log")
+        try:
+            return self.load(
+                server, "100kb", "closed", "--clients", 8, "--seconds", self.seconds / 2, same=True
+            )
+        finally:
+            server.stop()
 
     def load(self, server, folder, *mode, same: bool = False) -> dict:
         """One phase of the load generator, with what the server spent meanwhile."""
@@ -132,22 +144,8 @@ class Bench:
     def search(self, server, closed: dict) -> list:
         """Rates are sought up to a little more than what eight waiting clients got."""
         highest = 1.1 * closed["photographs_per_second"]
-        tries, seconds = (4, self.seconds) if self.quick else (6, 1.25 * self.seconds)
-        modes = [
-            (
-                "search",
-                "--bound-ms",
-                bound,
-                "--highest",
-                f"{highest:.3f}",
-                "--seconds",
-                seconds,
-                "--tries",
-                tries,
-            )
-            for bound in BOUNDS_MS
-        ]
-        return [self.load(server, "1mp", *mode) for mode in modes]
+        common = ["--highest", f"{highest:.3f}", "--seconds", self.seconds, "--tries", 4 if self.quick else 6]
+        return [self.load(server, "1mp", "search", "--bound-ms", bound, *common) for bound in BOUNDS_MS]
 
 
 def expect_clean(plan, what: str, phase: dict):

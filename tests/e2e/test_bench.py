@@ -38,6 +38,8 @@ def test_the_server_goes_through_every_phase_and_into_the_report(bench):
     from report import Results, page
     from serving import Running, machine
 
+    limit = bench.generator_limit()
+    assert limit["n_answered"] > 0
     plan = bench.plans[0]
     server = Running(plan, bench.tools, bench.tools.work / "fishid.log")
     try:
@@ -65,6 +67,7 @@ def test_the_server_goes_through_every_phase_and_into_the_report(bench):
         "seconds": 0.3,
         "minutes": 0,
         "load_before": 0.0,
+        "generator_limit": limit,
         "matrix_rate": {"f32": 1e11, "bf16": 2e11},
         "stage_costs": {
             "photographs": costs,
