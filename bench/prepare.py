@@ -71,7 +71,7 @@ class Tools:
         if any(plan.folder.name == "keras" for plan in plans) and not self.keras_model.exists():
             self.convert()
         for plan in plans:
-            if plan.name != "fishid":
+            if not plan.is_fishid:
                 self.python(plan.folder / "requirements.txt")
 
     def train(self):

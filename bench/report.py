@@ -30,7 +30,9 @@ class Results:
     def __init__(self, path: Path):
         self.all = json.loads(path.read_text())
         self.servers = self.all["servers"]
-        self.is_whole = not self.all["quick"] and set(self.servers) == {plan.name for plan in PLANS}
+        self.is_whole = not self.all["quick"] and set(self.servers) == {
+            plan.name for plan in PLANS if plan.is_usual
+        }
 
     def rounds(self, name: str) -> list[dict]:
         return self.servers[name]["rounds"]

@@ -29,6 +29,12 @@ class Plan:
     caches: bool = False
     searches: bool = True
     environment: dict = field(default_factory=dict)
+    arguments: tuple = ()
+    is_usual: bool = True
+
+    @property
+    def is_fishid(self) -> bool:
+        return self.name.partition("-")[0] == "fishid"
 
     @property
     def folder(self) -> Path:
@@ -38,6 +44,15 @@ class Plan:
 
 PLANS = [
     Plan("fishid", "fishid", "its defaults, after `fishid tune` where the build has it", False, True),
+    Plan(
+        "fishid-streams",
+        "fishid, 2 streams",
+        "two photographs side by side, one thread each; only when asked for",
+        is_exact=False,
+        caches=True,
+        arguments=("--streams", "2", "--threads", "1"),
+        is_usual=False,
+    ),
     Plan(
         "keras",
         "FastAPI + Keras EfficientNetB4 + Pillow",
@@ -135,8 +150,16 @@ class Running:
         name = self.plan.name
         if name == "bare":
             return [tools.binaries / "bare_server", port]
-        if name == "fishid":
-            return [tools.fishid, "serve", "--bundle", tools.bundle, "--listen", self.host]
+        if self.plan.is_fishid:
+            return [
+                tools.fishid,
+                "serve",
+                "--bundle",
+                tools.bundle,
+                "--listen",
+                self.host,
+                *self.plan.arguments,
+            ]
         python = tools.python(self.plan.folder / "requirements.txt")
         if name == "litserve":
             return [python, self.plan.folder / "app.py"]
@@ -169,7 +192,7 @@ class Running:
                 time.sleep(0.02)
 
     def wait_ready(self, seconds: float):
-        path = "/ready" if self.plan.name == "fishid" else "/health"
+        path = "/ready" if self.plan.is_fishid else "/health"
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self.processes[-1].poll() is not None:

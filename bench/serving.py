@@ -27,7 +27,9 @@ BOUNDS_MS = (250, 1000)
 class Bench:
     def __init__(self, arguments):
         self.quick = arguments.quick
-        chosen = arguments.only.split(",") if arguments.only else [plan.name for plan in PLANS]
+        chosen = (
+            arguments.only.split(",") if arguments.only else [plan.name for plan in PLANS if plan.is_usual]
+        )
         unknown = set(chosen) - {plan.name for plan in PLANS}
         if unknown:
             raise SystemExit(f"no such server: {', '.join(sorted(unknown))}")
@@ -42,7 +44,7 @@ class Bench:
 
     def run(self) -> dict:
         self.tools.prepare(self.plans)
-        if "fishid" in [plan.name for plan in self.plans]:
+        if any(plan.is_fishid for plan in self.plans):
             self.tune()
         say("what the reference answers")
         # Here, because it loads OpenVINO, which whoever only drives one server need not have.
@@ -116,7 +118,7 @@ class Bench:
         plan = server.plan
         outcome = {"cold_start_s": server.cold_start_s, "memory_at_start_mib": server.memory_mib()}
         outcome["difference"] = self.reference.compare(server)
-        if plan.name == "fishid":
+        if plan.is_fishid:
             outcome["engine"] = json.loads(fetch(server.host, "/model")[1])
         for folder in self.sets:
             self.load(server, folder, "closed", "--clients", 2, "--seconds", max(1.0, self.seconds / 4))
@@ -155,7 +157,7 @@ def expect_clean(plan, what: str, phase: dict):
 
 def phases(server) -> dict:
     """Sums and counts of fishid's own clocks: seconds and photographs by phase."""
-    if server.plan.name != "fishid":
+    if not server.plan.is_fishid:
         return {}
     found = {}
     for line in fetch(server.host, "/metrics")[1].decode().splitlines():
