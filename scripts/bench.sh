@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures again what docs/TRAINING.md quotes. `scripts/bench.sh [folds|rate|search|predict|network|graph]…`,
+# Measures again what docs/TRAINING.md and docs/BATCH.md quote. `scripts/bench.sh [folds|rate|search|predict|table|network|graph]…`,
 # all without an argument. Needs FISHID_TEST_DATA with the real photographs and backbone; network and graph install
 # PyTorch, some gigabytes, to compare with.
 set -euo pipefail
@@ -9,7 +9,7 @@ FISHID_TEST_DATA=$(cd "$FISHID_TEST_DATA" && pwd)
 export FISHID_TEST_DATA
 : "${FISHID_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/fishid}"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$FISHID_CACHE/target}
-[ $# -gt 0 ] || set -- folds rate search predict network graph
+[ $# -gt 0 ] || set -- folds rate search predict table network graph
 
 binary() {
   cargo run --release --locked --quiet --package fishid-bench --bin "$1"
@@ -31,6 +31,23 @@ predict() {
   rm -rf "$folder"
   printf 'fishid predict of one photograph, new process, milliseconds, sorted: %s\n' \
     "$(printf '%s\n' "${seconds[@]}" | sort -n | tr '\n' ' ')"
+}
+
+# `fishid predict … --out` against what the cores allow: real photographs with a small network, then 12 megapixels with
+# the network of the system, whose weights do not matter for the time it takes.
+table() {
+  local folder fishid=$CARGO_TARGET_DIR/release/fishid
+  local rate=(cargo run --release --locked --quiet --package fishid-bench --bin table_rate)
+  folder=$(mktemp -d)
+  cargo build --release --locked --quiet --package fishid
+  "$fishid" train --data "$FISHID_TEST_DATA/fishcam" --out "$folder/small" \
+    --backbone "$FISHID_TEST_DATA/backbones/mobilenet_v2_imagenet.onnx" >/dev/null
+  "${rate[@]}" "$folder/small" "$FISHID_TEST_DATA/fishcam"
+  "$fishid" data synth "$folder/fish" --species 4 --per-class 12 >/dev/null
+  "$fishid" train --data "$folder/fish" --out "$folder/b4" \
+    --backbone tf-efficientnet-b4 --weights random:1 >/dev/null
+  "${rate[@]}" "$folder/b4"
+  rm -rf "$folder"
 }
 
 # The Burn module against PyTorch eager, two threads, then one.
@@ -57,8 +74,9 @@ for what in "$@"; do
     rate) binary embedding_rate ;;
     search) binary head_search ;;
     predict) predict ;;
+    table) table ;;
     network) network ;;
     graph) graph ;;
-    *) echo "unknown measurement '$what': folds, rate, search, predict, network or graph" >&2 && exit 64 ;;
+    *) echo "unknown measurement '$what': folds, rate, search, predict, table, network or graph" >&2 && exit 64 ;;
   esac
 done

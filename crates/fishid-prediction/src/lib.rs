@@ -1,7 +1,8 @@
 //! Photograph → labelled answer, calibrated, or "not sure".
 //!
 //! Owns the reply that the server, the command line and the batch scorer all give. Does not know HTTP,
-//! queues or registries. Start at [`Predictor`]; [`predict_files`] scores folders of any size.
+//! queues or registries. Start at [`Predictor`]; [`predict_files`] answers files in their order, [`scoring`] turns
+//! folders and S3 prefixes of any size into a table.
 
 mod engine_choice;
 mod error;
@@ -11,6 +12,7 @@ mod names;
 mod prediction;
 mod predictor;
 mod reply;
+pub mod scoring;
 
 pub use engine_choice::{ChosenBy, EngineChoice, EngineChooser, Occasion, Tuned};
 pub use error::PredictError;

@@ -3,6 +3,7 @@
 mod fetch;
 mod folder;
 mod read;
+mod walk;
 mod write;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::runtime::{runtime, wait};
 use crate::s3::{self, Place};
 
 pub use fetch::Take;
+pub use walk::{Walk, Walked};
 pub use write::sha256_of_file;
 
 /// A file of the listing.
@@ -140,28 +142,43 @@ impl Storage {
     }
 
     fn list_here(&self) -> Result<Listing, StorageError> {
-        let runtime = runtime().map_err(|error| self.unlisted(error))?;
         let mut listing = Listing::default();
+        self.list_each(&mut |walked| {
+            match walked {
+                Walked::File(file) => listing.files.push(file),
+                Walked::Unlisted(failure) => listing.failures.push(failure),
+            }
+            true
+        })?;
+        Ok(listing)
+    }
+
+    /// Lists until `take` has enough. On a thread where nothing else runs, as [`Storage::list`] says.
+    fn list_each(&self, take: &mut dyn FnMut(Walked) -> bool) -> Result<(), StorageError> {
+        let runtime = runtime().map_err(|error| self.unlisted(error))?;
         let mut stream = self.store.list(Some(&self.prefix));
         while let Some(entry) = runtime.block_on(stream.next()) {
-            match entry {
+            let walked = match entry {
                 Ok(meta) => {
                     let Some(path) = self.relative(&meta.location) else {
                         continue;
                     };
-                    listing.files.push(Listed {
+                    Walked::File(Listed {
                         path,
                         size: meta.size,
                         version: version(&meta),
-                    });
+                    })
                 }
                 Err(error) if self.is_remote() => {
                     return Err(self.blame("", &error, |reason| self.unlisted(reason)));
                 }
-                Err(error) => listing.failures.push(reason(&error)),
+                Err(error) => Walked::Unlisted(reason(&error)),
+            };
+            if !take(walked) {
+                break;
             }
         }
-        Ok(listing)
+        Ok(())
     }
 
     /// Folders directly under `folder` ("" for the place itself), empty ones included where the storage

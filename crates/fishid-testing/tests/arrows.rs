@@ -49,7 +49,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ),
     ("turbojpeg", &["fishid-image"]),
     ("object_store", &["fishid-storage"]),
-    ("parquet", &["fishid-training"]),
+    ("parquet", &["fishid-prediction", "fishid-training"]),
     ("clap", &["fishid"]),
     ("prost", &["fishid-network"]),
 ];

@@ -56,7 +56,7 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Name the fish on photographs
     #[command(
-        after_help = "Example: fishid predict bundle photo.jpg another.png --json\n\nA folder stands for all photographs in it, at any depth."
+        after_help = "Example: fishid predict bundle photo.jpg another.png --json\nA table of any size: fishid predict bundle photos s3://bucket/2026 --out predictions.parquet\n\nA folder stands for all photographs in it, at any depth."
     )]
     Predict(PredictArgs),
     /// Versions of the model: publish, promote, take back

@@ -48,7 +48,8 @@ fn is_hidden(path: &Path) -> bool {
         .is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-fn is_photograph(path: &Path) -> bool {
+/// Whether its name is that of a photograph.
+pub fn is_photograph(path: &Path) -> bool {
     let extension = path
         .extension()
         .map(|extension| extension.to_string_lossy().to_lowercase());

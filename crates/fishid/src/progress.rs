@@ -1,6 +1,10 @@
 //! Progress on a terminal: bars with a rate, one line per finished step. Without a terminal the lines
 //! stay and the bars vanish.
 
+use std::cell::Cell;
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fishid_pipeline::steps::Watcher;
@@ -29,6 +33,66 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// Without a terminal, how often a long work says how far it is.
+const SAY_EVERY: Duration = Duration::from_mins(1);
+
+/// The bar of a work whose end becomes known while it is done. Without a terminal a line a minute stands in for it.
+pub struct Tally {
+    bar: ProgressBar,
+    total: Arc<AtomicU64>,
+    first: u64,
+    started: Instant,
+    said: Cell<Instant>,
+    is_seen: bool,
+}
+
+impl Tally {
+    /// `done` were done before, and say nothing of the rate.
+    pub fn new(label: &str, done: u64) -> Self {
+        let bar = ProgressBar::new(done);
+        bar.set_style(style());
+        bar.set_prefix(label.to_owned());
+        bar.set_position(done);
+        bar.reset_eta();
+        let now = Instant::now();
+        Self {
+            bar,
+            total: Arc::default(),
+            first: done,
+            started: now,
+            said: Cell::new(now),
+            is_seen: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Whether somebody looks at the bar.
+    pub fn is_seen(&self) -> bool {
+        self.is_seen
+    }
+
+    /// Where the total is written as it becomes known.
+    pub fn total(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.total)
+    }
+
+    pub fn set(&self, done: u64) {
+        self.bar
+            .set_length(self.total.load(Ordering::Relaxed).max(done));
+        self.bar.set_position(done);
+        if !self.is_seen && self.said.get().elapsed() >= SAY_EVERY {
+            self.said.set(Instant::now());
+            let rate = (done - self.first) as f64 / self.started.elapsed().as_secs_f64();
+            eprintln!("{done} done, {rate:.1} a second");
+        }
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

@@ -8,4 +8,5 @@ mod mirroring;
 mod refusals;
 mod round_trip;
 mod support;
+mod walking;
 mod yandex;

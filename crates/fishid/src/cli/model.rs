@@ -76,13 +76,23 @@ pub struct EvaluateArgs {
 pub struct PredictArgs {
     /// Bundle folder
     pub bundle: PathBuf,
-    /// Photographs, or folders of them
+    /// Photographs, or folders of them; with --out also `s3://bucket/prefix`
     #[arg(required = true, value_name = "PHOTO")]
     pub photos: Vec<PathBuf>,
+    /// Write the answers into a table instead: a name ending in .parquet, .csv or .jsonl. A run that was stopped
+    /// goes on when the same command is given again
+    #[arg(long, value_name = "TABLE")]
+    pub out: Option<PathBuf>,
+    /// Begin anew, whatever was answered for this table before
+    #[arg(long, requires = "out")]
+    pub restart: bool,
+    /// End with status 2 when any photograph has no answer, not only when all of them have none
+    #[arg(long, requires = "out")]
+    pub strict: bool,
     /// Language of the labels: ru or en
     #[arg(long, default_value = "ru")]
     pub lang: String,
-    /// Print one JSON object per photograph
+    /// Print one JSON object per photograph; with --out one about the table
     #[arg(long)]
     pub json: bool,
 }

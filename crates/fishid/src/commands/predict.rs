@@ -1,4 +1,7 @@
-//! `fishid predict`: photographs and folders of any size, answers as they come, in order.
+//! `fishid predict`: photographs and folders of any size, answers as they come, in order; or a table of them.
+
+mod inputs;
+mod table;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +24,15 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<Status> {
         anyhow::bail!(InputError(format!(
             "{}: no such bundle folder",
             args.bundle.display()
+        )));
+    }
+    if let Some(out) = &args.out {
+        return table::run(args, out, language);
+    }
+    if let Some(remote) = args.photos.iter().find(|path| inputs::is_remote(path)) {
+        anyhow::bail!(InputError(format!(
+            "{}: photographs in S3 are answered into a table; add --out predictions.parquet",
+            remote.display()
         )));
     }
     let missing: Vec<&PathBuf> = args.photos.iter().filter(|path| !path.exists()).collect();

@@ -1,0 +1,195 @@
+//! Photographs as they are listed → answers as they are ready: read ahead, all cores busy, every queue bounded.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use fishid_storage::{S3Fault, Storage, StorageError};
+
+use super::Refusal;
+use super::row::refusal;
+use crate::{PredictError, Prediction, Predictor};
+
+/// Answers that wait for whoever writes them down, while a disk is slow.
+const ANSWERS_WAITING: usize = 256;
+
+/// A photograph in a folder or a bucket.
+#[derive(Debug, Clone)]
+pub struct Photograph {
+    /// As a person can open it.
+    pub path: String,
+    /// Where it is.
+    pub place: Arc<Storage>,
+    /// Its name there.
+    pub key: String,
+}
+
+/// A photograph and its answer.
+#[derive(Debug)]
+pub struct Scored {
+    /// [`Photograph::path`].
+    pub path: String,
+    /// The answer, or what is wrong with the photograph.
+    pub answer: Result<Prediction, Refusal>,
+    /// Spent on it by decoding and inference.
+    pub spent: Duration,
+}
+
+/// What ends a run before its end: the next photograph would meet it too.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoreError {
+    /// The place of the photographs.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The model or its engine.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// The threads are gone.
+    #[error("the threads that answer have stopped")]
+    Stopped,
+}
+
+/// How many threads do what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threads {
+    /// Decode and infer; give the predictor one session for each.
+    pub n_workers: usize,
+    /// Read ahead of them: each holds one photograph.
+    pub n_readers: usize,
+}
+
+/// The answers, in the order they are ready. Dropping it ends the work after the photographs under way.
+pub struct Scores {
+    answers: Receiver<Result<Scored, ScoreError>>,
+}
+
+/// Answers photographs; one that cannot be read or decoded is an item of its own and the others go on. An error
+/// among the photographs, as one of the network, is the last item.
+pub fn score(
+    predictor: &Arc<Predictor>,
+    photographs: impl Iterator<Item = Result<Photograph, StorageError>> + Send + 'static,
+    threads: Threads,
+) -> std::io::Result<Scores> {
+    let (n_workers, n_readers) = (threads.n_workers.max(1), threads.n_readers.max(1));
+    let (answers, scored) = bounded(ANSWERS_WAITING);
+    let (to_read, listed) = bounded::<Photograph>(n_readers);
+    let (read, photos) = bounded::<(String, Result<Bytes, Refusal>)>(n_workers);
+    let spawn = |name: String, work: Box<dyn FnOnce() + Send>| {
+        thread::Builder::new().name(name).spawn(work).map(drop)
+    };
+    for index in 0..n_workers {
+        let (photos, answers, predictor) = (photos.clone(), answers.clone(), Arc::clone(predictor));
+        let work = move || answer_all(&predictor, &photos, &answers);
+        spawn(format!("score-{index}"), Box::new(work))?;
+    }
+    for index in 0..n_readers {
+        let (listed, read, answers) = (listed.clone(), read.clone(), answers.clone());
+        let work = move || read_all(&listed, &read, &answers);
+        spawn(format!("read-{index}"), Box::new(work))?;
+    }
+    let list = move || {
+        for photograph in photographs {
+            let is_wanted = match photograph {
+                Ok(photograph) => to_read.send(photograph).is_ok(),
+                Err(error) => {
+                    // Nobody waits for it when the send fails.
+                    let _ = answers.send(Err(error.into()));
+                    false
+                }
+            };
+            if !is_wanted {
+                return;
+            }
+        }
+    };
+    spawn("list".to_owned(), Box::new(list))?;
+    Ok(Scores { answers: scored })
+}
+
+impl Scores {
+    /// The next answer; `Some(Ok(None))` when none was ready in time, `None` at the end.
+    pub fn next_within(&self, patience: Duration) -> Option<Result<Option<Scored>, ScoreError>> {
+        match self.answers.recv_timeout(patience) {
+            Ok(scored) => Some(scored.map(Some)),
+            Err(RecvTimeoutError::Timeout) => Some(Ok(None)),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+}
+
+impl Iterator for Scores {
+    type Item = Result<Scored, ScoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.answers.recv().ok()
+    }
+}
+
+fn read_all(
+    listed: &Receiver<Photograph>,
+    read: &Sender<(String, Result<Bytes, Refusal>)>,
+    answers: &Sender<Result<Scored, ScoreError>>,
+) {
+    for Photograph { path, place, key } in listed {
+        let bytes = match place.read(&key) {
+            Ok(bytes) => Ok(bytes),
+            Err(error) if concerns_all(&error) => {
+                // Nobody waits for it when the send fails.
+                let _ = answers.send(Err(error.into()));
+                return;
+            }
+            Err(error) => Err(Refusal::unreadable(error.to_string())),
+        };
+        if read.send((path, bytes)).is_err() {
+            return;
+        }
+    }
+}
+
+/// A server that is away or a key that is refused: a million rows that say so would be of use to nobody. One
+/// object may be forbidden by itself.
+fn concerns_all(error: &StorageError) -> bool {
+    matches!(error, StorageError::S3 { problem, .. } if problem.fault != S3Fault::Denied)
+}
+
+fn answer_all(
+    predictor: &Predictor,
+    photos: &Receiver<(String, Result<Bytes, Refusal>)>,
+    answers: &Sender<Result<Scored, ScoreError>>,
+) {
+    for (path, bytes) in photos {
+        let started = Instant::now();
+        let answer = match bytes {
+            Err(refusal) => Ok(Err(refusal)),
+            Ok(bytes) => match predict(predictor, &bytes) {
+                Ok(prediction) => Ok(Ok(prediction)),
+                Err(error) => refusal(error).map(Err),
+            },
+        };
+        let spent = started.elapsed();
+        let scored = answer.map(|answer| Scored {
+            path,
+            answer,
+            spent,
+        });
+        let is_over = scored.is_err();
+        if answers.send(scored.map_err(ScoreError::from)).is_err() || is_over {
+            return;
+        }
+    }
+}
+
+fn predict(predictor: &Predictor, bytes: &[u8]) -> Result<Prediction, PredictError> {
+    let answered = catch_unwind(AssertUnwindSafe(|| predictor.predict(bytes)));
+    answered.unwrap_or_else(|payload| {
+        let message = payload
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_owned());
+        Err(PredictError::Panicked { message })
+    })
+}
