@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::metrics::HttpMetrics;
-use crate::upload::UPLOAD_BLOCK_BYTES;
-use crate::{FishModel, ServerConfig, in_flight, observe, openapi, page, routes, security};
+use crate::upload::{self, UPLOAD_BLOCK_BYTES};
+use crate::{FishModel, ServerConfig, batch, in_flight, observe, openapi, page, routes, security};
 
 /// What the routes share.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub(crate) struct App {
     pub(crate) upload_memory: Arc<Semaphore>,
     /// Places for requests with photographs.
     pub(crate) in_flight: Arc<Semaphore>,
+    /// The share of it that batches may take, in the same blocks.
+    pub(crate) batch_memory: Arc<Semaphore>,
 }
 
 impl App {
@@ -37,6 +39,8 @@ impl App {
         let n_blocks = (config.upload_memory_bytes / UPLOAD_BLOCK_BYTES).max(1);
         let n_blocks = n_blocks.min(Semaphore::MAX_PERMITS);
         let max_in_flight = config.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
+        // Half, so that batches leave room for single photographs, but enough for one.
+        let n_batch_blocks = upload::blocks(config.max_photo_bytes).clamp(n_blocks / 2, n_blocks);
         Self {
             service,
             config: Arc::new(config),
@@ -44,6 +48,7 @@ impl App {
             metrics,
             upload_memory: Arc::new(Semaphore::new(n_blocks)),
             in_flight: Arc::new(Semaphore::new(max_in_flight)),
+            batch_memory: Arc::new(Semaphore::new(n_batch_blocks)),
         }
     }
 
@@ -51,6 +56,7 @@ impl App {
         let (docs_path, docs) = openapi::docs();
         let photographs = Router::new()
             .route("/predict", post(routes::predict))
+            .route("/predict/batch", post(batch::predict_batch))
             .layer(from_fn_with_state(self.clone(), in_flight::limit));
         Router::new()
             .merge(photographs)

@@ -15,6 +15,12 @@ pub struct ServerConfig {
     pub head_timeout: Duration,
     /// A photograph must be whole in this time.
     pub body_timeout: Duration,
+    /// Photographs of one batch.
+    pub max_batch_photos: usize,
+    /// The photographs of a batch must have come in this time, not counting what the server let them wait.
+    pub batch_body_timeout: Duration,
+    /// How long a batch waits, in all, for places in the queue and for memory before it is refused any.
+    pub batch_patience: Duration,
     /// The longest pause within a photograph.
     pub body_idle_timeout: Duration,
     /// A client that takes nothing of its reply for this long is hung up on.
@@ -49,6 +55,9 @@ impl Default for ServerConfig {
             upload_memory_bytes: 256 << 20,
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_mins(1),
+            max_batch_photos: 64,
+            batch_body_timeout: Duration::from_mins(5),
+            batch_patience: Duration::from_mins(1),
             body_idle_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
             max_connections: 1024,

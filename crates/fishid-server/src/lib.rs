@@ -5,6 +5,7 @@
 //! Start at [`serve`]; the routes stand in `app`.
 
 mod app;
+mod batch;
 mod config;
 mod connections;
 mod description;

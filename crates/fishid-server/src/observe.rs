@@ -24,8 +24,15 @@ const NO_ROUTE: &str = "other";
 /// Nginx's code for a client that left before its answer.
 const CLIENT_LEFT: u16 = 499;
 
-pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+/// A request's id, among its extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) Arc<str>);
+
+pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = client_id(request.headers()).unwrap_or_else(new_id);
+    request
+        .extensions_mut()
+        .insert(RequestId(id.as_str().into()));
     let watch = Watch::new(app, &request, id.clone());
     let mut response = next.run(request).await;
     let problem = response.extensions_mut().remove::<Problem>();

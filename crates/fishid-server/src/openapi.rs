@@ -5,7 +5,7 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::routes;
+use crate::{batch, routes};
 
 /// Where the document is.
 pub(crate) const DOCUMENT_PATH: &str = "/openapi.json";
@@ -20,6 +20,7 @@ const DOCS_PATH: &str = "/docs";
     ),
     paths(
         routes::predict,
+        batch::predict_batch,
         routes::health,
         routes::ready,
         routes::model,

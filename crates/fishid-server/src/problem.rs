@@ -29,6 +29,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// The photograph did not arrive in time.
     UploadTimeout,
+    /// More photographs than a batch may have.
+    TooManyPhotographs,
     /// More bytes than a photograph may have.
     TooLarge,
     /// The body's type is none we take.
@@ -71,6 +73,11 @@ impl Kind {
                 "upload-timeout",
                 StatusCode::REQUEST_TIMEOUT,
                 "Upload took too long",
+            ),
+            Self::TooManyPhotographs => (
+                "too-many-photographs",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "Too many photographs",
             ),
             Self::TooLarge => (
                 "too-large",
@@ -203,16 +210,26 @@ impl Problem {
     }
 
     /// The document with the request's id in it.
-    pub(crate) fn body(&self, instance: &str) -> Body {
+    pub(crate) fn document(&self, instance: &str) -> ProblemDocument {
         let (name, status, title) = self.kind.facts();
-        let document = ProblemDocument {
+        ProblemDocument {
             kind: format!("urn:fishid:problem:{name}"),
             title: title.to_owned(),
             status: status.as_u16(),
             detail: self.detail.clone(),
             instance: instance.to_owned(),
-        };
-        Json(document).into_response().into_body()
+        }
+    }
+
+    /// [`Self::document`] as it is sent.
+    pub(crate) fn body(&self, instance: &str) -> Body {
+        Json(self.document(instance)).into_response().into_body()
+    }
+
+    /// Whole seconds after which to come back, as clients are told.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
+        let wait = self.retry_after?;
+        Some(wait.as_secs_f64().ceil().clamp(1.0, 60.0) as u64)
     }
 }
 
@@ -225,8 +242,7 @@ impl IntoResponse for Problem {
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(wait) = self.retry_after {
-            let seconds = wait.as_secs_f64().ceil().clamp(1.0, 60.0) as u64;
+        if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(self);

@@ -112,7 +112,7 @@ pub(crate) async fn predict(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(reply)))
 }
 
-fn language(uri: &Uri) -> Result<Language, Problem> {
+pub(crate) fn language(uri: &Uri) -> Result<Language, Problem> {
     let Query(query) = Query::<PredictQuery>::try_from_uri(uri).map_err(|_| {
         Problem::new(
             Kind::BadQuery,

@@ -1,12 +1,14 @@
 //! Takes a photograph out of a request: counted, timed, within the memory set aside for all of them.
 
+mod batch;
 mod body;
 mod memory;
 
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{FromRequest, Multipart, Request};
+use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use fishid_serving::metrics::{Metrics, Rejection};
 use fishid_serving::{Photo, PhotoReader};
@@ -15,10 +17,11 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::problem::{Kind, Problem};
-use body::{BodyWatch, Ended, SharedBody};
+use body::{Backlog, BodyLimits, BodyWatch, Ended, SharedBody};
 use memory::Claim;
 
-pub(crate) use memory::UPLOAD_BLOCK_BYTES;
+pub(crate) use batch::{BatchForm, BatchPart, BatchUpload};
+pub(crate) use memory::{UPLOAD_BLOCK_BYTES, blocks};
 
 /// The form a browser sends.
 #[derive(ToSchema)]
@@ -56,13 +59,17 @@ pub(crate) struct Upload {
 
 impl Upload {
     pub(crate) fn new(app: &App, request: Request) -> Self {
+        Self::within(BodyLimits::of_photo(&app.config), app, request)
+    }
+
+    fn within(limits: BodyLimits, app: &App, request: Request) -> Self {
         let (parts, body) = request.into_parts();
         let announced = parts
             .headers
             .get(header::CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse().ok());
         let is_empty = body.is_end_stream();
-        let (body, watch) = body::watched(body, &app.config);
+        let (body, watch) = body::watched(body, limits);
         Self {
             headers: parts.headers,
             body: SharedBody::new(body),
@@ -83,13 +90,16 @@ impl Upload {
                 photo,
                 _claim: self.claim,
             }),
-            Err(problem) => {
-                self.discard().await;
-                Err(self
-                    .watch
-                    .ended()
-                    .map_or(problem, |ended| self.ended_early(ended)))
-            }
+            Err(problem) => Err(self.refuse(problem).await),
+        }
+    }
+
+    /// The problem to answer with, once the rest of the body is thrown away.
+    async fn refuse(&mut self, problem: Problem) -> Problem {
+        self.discard().await;
+        match self.watch.ended() {
+            Some(ended) => self.ended_early(ended),
+            None => problem,
         }
     }
 
@@ -122,19 +132,14 @@ impl Upload {
         Problem::new(Kind::TooLarge, detail)
     }
 
+    fn media_type(&self) -> Option<String> {
+        let value = self.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+        let essence = value.split(';').next().unwrap_or("");
+        Some(essence.trim().to_ascii_lowercase())
+    }
+
     async fn read(&mut self) -> Result<Photo, Problem> {
-        let media_type = self
-            .headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .map(|value| {
-                value
-                    .split(';')
-                    .next()
-                    .unwrap_or("")
-                    .trim()
-                    .to_ascii_lowercase()
-            });
+        let media_type = self.media_type();
         if self.is_empty {
             return Err(no_photograph());
         }
@@ -191,17 +196,24 @@ impl Upload {
         }
     }
 
-    async fn read_form(&mut self) -> Result<Photo, Problem> {
+    /// The body as a form, and what its parser holds back.
+    async fn form(&self) -> Result<(Multipart, Backlog), Problem> {
         let (body, backlog) = self.body.clone().with_backlog(FORM_BACKLOG_BYTES);
         let mut request = Request::new(Body::from_stream(body));
         *request.headers_mut() = self.headers.clone();
         // The watch counts instead.
         axum::extract::DefaultBodyLimit::disable().apply(&mut request);
-        let mut form = Multipart::from_request(request, &())
-            .await
-            .map_err(|_| broken_form())?;
+        let form = Multipart::from_request(request, &()).await;
+        Ok((form.map_err(|_| broken_form())?, backlog))
+    }
+
+    async fn read_form(&mut self) -> Result<Photo, Problem> {
+        let (mut form, backlog) = self.form().await?;
         let mut photo = None;
-        while let Some(mut field) = form.next_field().await.map_err(|_| broken_form())? {
+        while let Some(mut field) = next_field(&mut form, &backlog)
+            .await
+            .map_err(|_| broken_form())?
+        {
             if field.name() != Some("file") {
                 while let Some(chunk) = field.chunk().await.map_err(|_| broken_form())? {
                     backlog.shrink(chunk.len());
@@ -227,6 +239,17 @@ impl Upload {
         }
         photo.ok_or_else(no_photograph)
     }
+}
+
+/// The next field, looked for in what the parser has before it is given more.
+async fn next_field<'a>(
+    form: &'a mut Multipart,
+    backlog: &Backlog,
+) -> Result<Option<Field<'a>>, MultipartError> {
+    backlog.go_on();
+    let field = form.next_field().await;
+    backlog.go_on();
+    field
 }
 
 fn no_photograph() -> Problem {

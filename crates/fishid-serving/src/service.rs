@@ -1,5 +1,7 @@
 //! The service: cache, then single flight, then a place in line for the workers, all under one deadline.
 
+mod patient;
+
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -137,7 +139,12 @@ impl<M: Model> Service<M> {
         let waiting = Waiting(Some(&self.0.metrics));
         let result = self.answer(allowed, photo).await;
         waiting.ends();
-        match &result {
+        self.note(&result);
+        result
+    }
+
+    fn note(&self, result: &Result<Served<M::Answer>, ServeError<M::Error>>) {
+        match result {
             Ok(served) => self.0.metrics.observe_answer(M::observe(&served.answer)),
             Err(error) => {
                 if let Some(reason) = Rejection::of(error) {
@@ -145,7 +152,6 @@ impl<M: Model> Service<M> {
                 }
             }
         }
-        result
     }
 
     async fn answer(

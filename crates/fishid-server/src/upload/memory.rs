@@ -11,6 +11,11 @@ use crate::problem::Problem;
 /// The unit in which it is claimed.
 pub(crate) const UPLOAD_BLOCK_BYTES: usize = 64 << 10;
 
+/// Blocks that so many bytes take.
+pub(crate) fn blocks(n_bytes: usize) -> usize {
+    n_bytes.div_ceil(UPLOAD_BLOCK_BYTES)
+}
+
 /// What one photograph holds; given back when dropped.
 pub(crate) struct Claim {
     memory: Arc<Semaphore>,
@@ -31,7 +36,7 @@ impl Claim {
             .held
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits);
-        let n_more = n_bytes.div_ceil(UPLOAD_BLOCK_BYTES).saturating_sub(n_held);
+        let n_more = blocks(n_bytes).saturating_sub(n_held);
         if n_more == 0 {
             return Ok(());
         }

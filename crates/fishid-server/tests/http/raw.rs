@@ -10,12 +10,12 @@ use tokio::net::TcpStream;
 
 use crate::harness::{GREEN, Server, settings};
 
-async fn connect(server: &Server) -> TcpStream {
+pub(crate) async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address).await.unwrap()
 }
 
 /// Everything until the server closes the connection.
-async fn rest(stream: &mut TcpStream) -> String {
+pub(crate) async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     // A reset after the reply is as good as an end.
     let _ = stream.read_to_end(&mut bytes).await;
