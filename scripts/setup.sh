@@ -126,6 +126,8 @@ setup_run() {
 setup_stack() {
   # Another version than Debian's will do. The cluster that the package makes for itself is not used.
   command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need_packages postgresql
+  # The package may start a Redis of its own on port 6379, which is not used.
+  need_command redis-server redis-server
   python_environment stack/requirements.txt >/dev/null
   s3_server || [ "$what" = test ] || die "the stack needs its S3 server"
 }

@@ -46,7 +46,7 @@ class Fishid:
 
     def environment(self, **extra):
         # A person's own settings are no part of a test.
-        foreign = ("FISHID_", "MLFLOW_")
+        foreign = ("FISHID_", "MLFLOW_", "REDIS_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         library = os.environ.get("FISHID_HOME", str(Path.home() / ".local/share/fishid"))
         found = sorted(Path(library, "onnxruntime").glob("*/libonnxruntime.so*"))

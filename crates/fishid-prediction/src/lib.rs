@@ -13,6 +13,7 @@ mod prediction;
 mod predictor;
 mod reply;
 pub mod scoring;
+mod stored;
 
 pub use engine_choice::{ChosenBy, EngineChoice, EngineChooser, Occasion, Tuned};
 pub use error::PredictError;

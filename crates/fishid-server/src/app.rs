@@ -14,6 +14,12 @@ use crate::metrics::HttpMetrics;
 use crate::upload::{self, UPLOAD_BLOCK_BYTES};
 use crate::{FishModel, ServerConfig, batch, in_flight, observe, openapi, page, routes, security};
 
+/// The routes alone, for whoever brings connections of their own; [`crate::serve`] adds the ones of this crate with
+/// their limits.
+pub fn router(config: ServerConfig, service: Service<FishModel>, registry: Registry) -> Router {
+    App::new(config, service, registry).router()
+}
+
 /// What the routes share.
 #[derive(Clone)]
 pub(crate) struct App {

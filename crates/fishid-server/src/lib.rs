@@ -24,6 +24,7 @@ mod serve;
 mod signals;
 mod upload;
 
+pub use app::router;
 pub use config::ServerConfig;
 pub use description::{Lineage, ModelDescription, ModelState};
 pub use error::ServerError;

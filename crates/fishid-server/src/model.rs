@@ -136,6 +136,20 @@ impl Model for FishModel {
         answer.prediction.probabilities().len() * 12 + 64
     }
 
+    fn encode_answer(answer: &Answer) -> Option<Vec<u8>> {
+        Some(answer.prediction.to_bytes())
+    }
+
+    fn decode_answer(&self, bytes: &[u8]) -> Option<Answer> {
+        let names = self.predictor.names().clone();
+        let threshold = self.predictor.manifest().calibration.confidence_threshold;
+        let prediction = Prediction::from_bytes(bytes, names.len(), threshold)?;
+        Some(Answer {
+            prediction: Arc::new(prediction),
+            names,
+        })
+    }
+
     fn evaluation(&self) -> Vec<Measure> {
         let splits = &self.predictor.manifest().evaluation;
         splits

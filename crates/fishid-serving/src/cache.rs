@@ -22,6 +22,16 @@ impl Key {
             model: Arc::clone(model),
         }
     }
+
+    /// Digest of the photograph.
+    pub(crate) fn photo(&self) -> &[u8; 32] {
+        &self.photo
+    }
+
+    /// What [`model_key`] made of the model.
+    pub(crate) fn model(&self) -> &str {
+        &self.model
+    }
 }
 
 /// The part of a [`Key`] that is the model's.
@@ -29,15 +39,11 @@ pub(crate) fn model_key(identity: &Identity) -> Arc<str> {
     format!("{}/{}", identity.digest, identity.precision).into()
 }
 
-/// An answer and who gave it.
-#[derive(Debug, Clone)]
-pub(crate) struct Stored<A> {
-    pub(crate) answer: A,
-    pub(crate) identity: Arc<Identity>,
-}
-
 /// The cache in process; absent when its bounds are zero.
-pub(crate) struct AnswerCache<M: Model>(Option<Cache<Key, Stored<M::Answer>>>);
+///
+/// An answer is kept without the version that gave it: two versions of one digest answer alike, and a reply names
+/// the one that is in production when it is sent.
+pub(crate) struct AnswerCache<M: Model>(Option<Cache<Key, M::Answer>>);
 
 impl<M: Model> Clone for AnswerCache<M> {
     fn clone(&self) -> Self {
@@ -58,8 +64,8 @@ impl<M: Model> AnswerCache<M> {
         let cache = Cache::builder()
             .max_capacity(config.max_bytes)
             .time_to_live(config.time_to_live)
-            .weigher(move |_: &Key, stored: &Stored<M::Answer>| {
-                let bytes = M::answer_bytes(&stored.answer) as u64 + ENTRY_OVERHEAD_BYTES;
+            .weigher(move |_: &Key, answer: &M::Answer| {
+                let bytes = M::answer_bytes(answer) as u64 + ENTRY_OVERHEAD_BYTES;
                 u32::try_from(bytes.max(lightest)).unwrap_or(u32::MAX)
             })
             .build();
@@ -70,13 +76,13 @@ impl<M: Model> AnswerCache<M> {
         self.0.is_some()
     }
 
-    pub(crate) async fn get(&self, key: &Key) -> Option<Stored<M::Answer>> {
+    pub(crate) async fn get(&self, key: &Key) -> Option<M::Answer> {
         self.0.as_ref()?.get(key).await
     }
 
-    pub(crate) async fn put(&self, key: Key, stored: Stored<M::Answer>) {
+    pub(crate) async fn put(&self, key: Key, answer: M::Answer) {
         if let Some(cache) = &self.0 {
-            cache.insert(key, stored).await;
+            cache.insert(key, answer).await;
         }
     }
 }

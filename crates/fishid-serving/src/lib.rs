@@ -18,6 +18,7 @@ mod photo;
 mod pool;
 mod schedule;
 mod service;
+mod shared;
 mod stages;
 
 pub use clock::Clock;
@@ -30,4 +31,7 @@ pub use model::{
 };
 pub use photo::{Photo, PhotoReader};
 pub use service::{Loaded, Served, Service, StartError};
+pub use shared::{
+    BadRedisAddress, RedisStore, SharedError, SharedLink, SharedSettings, SharedStore, SharedTier,
+};
 pub use stages::Timings;

@@ -11,6 +11,10 @@ pub const HTTP_REQUEST_DURATION: &str = "fishid_http_request_duration_seconds";
 pub const PHASE_DURATION: &str = "fishid_phase_duration_seconds";
 /// Counter `_total{tier,result}`: look-ups in the result cache.
 pub const CACHE_REQUESTS: &str = "fishid_cache_requests";
+/// Counter `_total{tier,result}`: answers meant for a shared tier of the cache, by what became of them.
+pub const CACHE_WRITES: &str = "fishid_cache_writes";
+/// Gauge `{tier}`: 1 while a shared tier of the cache is asked, 0 while it is away or too slow.
+pub const CACHE_TIER_UP: &str = "fishid_cache_tier_up";
 /// Gauge: accepted photographs that wait for a worker.
 pub const QUEUE_DEPTH: &str = "fishid_queue_depth";
 /// Counter `_total{reason}`: requests that got no answer from a model, and why.

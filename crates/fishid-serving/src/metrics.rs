@@ -1,5 +1,6 @@
 //! The metrics of serving. What each is called stands in [`crate::metric_names`].
 
+mod cache;
 mod process;
 
 use std::sync::atomic::AtomicU64;
@@ -16,6 +17,7 @@ use crate::error::{Phase, ServeError};
 use crate::metric_names as names;
 use crate::model::{Identity, Measure, Observation};
 
+pub(crate) use cache::{CacheResult, CacheWrite, MEMORY};
 pub use process::ProcessMetrics;
 
 /// Seconds: five steps per decade from 1 ms to 10 s, rounded so that 100 ms, 250 ms and 1 s are edges
@@ -36,12 +38,6 @@ pub fn latency_histogram() -> Histogram {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PhaseLabel {
     phase: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CacheLabels {
-    tier: &'static str,
-    result: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -70,13 +66,6 @@ struct ModelLabels {
 struct EvaluationLabels {
     metric: String,
     split: String,
-}
-
-/// What a look-up in the cache found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CacheResult {
-    Hit,
-    Miss,
 }
 
 /// Why a request got no answer from a model.
@@ -169,7 +158,7 @@ impl ReloadResult {
 #[derive(Debug)]
 pub struct Metrics {
     phase_duration: Family<PhaseLabel, Histogram, Latency>,
-    cache_requests: Family<CacheLabels, Counter>,
+    cache: cache::CacheMetrics,
     pub(crate) queue_depth: Gauge,
     queue_rejected: Family<ReasonLabel, Counter>,
     predictions: Family<ClassLabel, Counter>,
@@ -194,7 +183,7 @@ impl Metrics {
     fn unregistered() -> Self {
         Self {
             phase_duration: Family::new_with_constructor(Latency),
-            cache_requests: Family::default(),
+            cache: cache::CacheMetrics::default(),
             queue_depth: Gauge::default(),
             queue_rejected: Family::default(),
             predictions: Family::default(),
@@ -211,7 +200,7 @@ impl Metrics {
         let metrics = Self::unregistered();
         let Self {
             phase_duration,
-            cache_requests,
+            cache,
             queue_depth,
             queue_rejected,
             ..
@@ -221,11 +210,7 @@ impl Metrics {
             "Seconds a photograph spent in one phase",
             phase_duration.clone(),
         );
-        registry.register(
-            names::CACHE_REQUESTS,
-            "Look-ups in the cache of answers",
-            cache_requests.clone(),
-        );
+        cache.register(registry);
         registry.register(
             names::QUEUE_DEPTH,
             "Accepted photographs that wait for a worker",
@@ -288,12 +273,6 @@ impl Metrics {
                 phase: phase.name(),
             }));
         }
-        for result in ["hit", "miss"] {
-            drop(self.cache_requests.get_or_create(&CacheLabels {
-                tier: "memory",
-                result,
-            }));
-        }
         for reason in Rejection::ALL {
             drop(self.queue_rejected.get_or_create(&ReasonLabel {
                 reason: reason.name(),
@@ -313,19 +292,6 @@ impl Metrics {
         self.phase_duration
             .get_or_create(&label)
             .observe(spent.as_secs_f64());
-    }
-
-    pub(crate) fn count_cache(&self, result: CacheResult) {
-        let result = match result {
-            CacheResult::Hit => "hit",
-            CacheResult::Miss => "miss",
-        };
-        self.cache_requests
-            .get_or_create(&CacheLabels {
-                tier: "memory",
-                result,
-            })
-            .inc();
     }
 
     /// Counts a request that got no answer from a model. [`crate::Service`] counts its own.

@@ -88,6 +88,16 @@ pub trait Model: Send + Sync + 'static {
     fn observe(answer: &Self::Answer) -> Observation<'_>;
     /// About how many bytes an answer holds, for the bound of the cache.
     fn answer_bytes(answer: &Self::Answer) -> usize;
+    /// An answer as bytes for the shared cache, from which any server with this model makes the same answer;
+    /// nothing in it depends on who asked. `None`: answers are not shared.
+    fn encode_answer(_answer: &Self::Answer) -> Option<Vec<u8>> {
+        None
+    }
+    /// The answer that [`Self::encode_answer`] was given, by this model in any server. The bytes come from a store
+    /// that others write to: `None` for whatever is not an answer. Called on the async runtime, so it must be quick.
+    fn decode_answer(&self, _bytes: &[u8]) -> Option<Self::Answer> {
+        None
+    }
     /// The numbers the model was evaluated with, for the metrics.
     fn evaluation(&self) -> Vec<Measure> {
         Vec::new()

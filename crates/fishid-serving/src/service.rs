@@ -1,24 +1,26 @@
 //! The service: cache, then single flight, then a place in line for the workers, all under one deadline.
 
 mod patient;
+mod shared;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::cache::{AnswerCache, Key, Stored, model_key};
+use crate::cache::{AnswerCache, Key, model_key};
 use crate::clock::Clock;
 use crate::config::{ConfigError, ServingConfig};
 use crate::error::{InstallError, Phase, ServeError};
 use crate::flight::{Flight, Flights};
 use crate::freshness::{Freshness, SharedFreshness};
-use crate::metrics::{CacheResult, Metrics, Rejection, ReloadResult};
+use crate::metrics::{CacheResult, MEMORY, Metrics, Rejection, ReloadResult};
 use crate::model::{Identity, Model};
 use crate::photo::Photo;
 use crate::pool::contain;
 use crate::schedule::Refusal;
-use crate::stages::{Outcome, Request, Stages, Timings};
+use crate::shared::SharedTier;
+use crate::stages::{Done, Request, Stages, Timings};
 
 /// A model that has answered its warm-up.
 #[derive(Debug)]
@@ -41,9 +43,9 @@ impl<M: Model> Drop for Loaded<M> {
 pub struct Served<A> {
     /// The answer.
     pub answer: A,
-    /// The model that gave it, which for a cached answer may be a version before the present one.
+    /// The model that answers now. A cached answer may come from another version of the same digest.
     pub identity: Arc<Identity>,
-    /// Whether it was out of the cache.
+    /// Whether it was out of a cache.
     pub cached: bool,
     /// Where the time went.
     pub timings: Timings,
@@ -60,13 +62,24 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
+/// What a flight ends with.
+#[derive(Debug, Clone)]
+struct Found<A> {
+    answer: A,
+    cached: bool,
+    timings: Timings,
+}
+
+type Landed<M> = Result<Found<<M as Model>::Answer>, ServeError<<M as Model>::Error>>;
+
 struct Inner<M: Model> {
     config: ServingConfig,
     metrics: Arc<Metrics>,
     current: RwLock<Option<Arc<Loaded<M>>>>,
     freshness: SharedFreshness,
     cache: AnswerCache<M>,
-    flights: Flights<Outcome<M>>,
+    shared: Option<SharedTier>,
+    flights: Flights<Landed<M>>,
     stages: Stages<M>,
     draining: AtomicBool,
     closed: AtomicBool,
@@ -110,10 +123,21 @@ impl<M: Model> Service<M> {
         config: ServingConfig,
         metrics: Arc<Metrics>,
     ) -> Result<Self, StartError> {
+        Self::start_with(clock, config, metrics, None)
+    }
+
+    /// The same with a cache that other servers share, asked when the one in process has no answer.
+    pub fn start_with(
+        clock: Clock,
+        config: ServingConfig,
+        metrics: Arc<Metrics>,
+        shared: Option<SharedTier>,
+    ) -> Result<Self, StartError> {
         config.validate()?;
         Ok(Self(Arc::new(Inner {
             stages: Stages::start(&config, &metrics, clock)?,
             cache: AnswerCache::new(&config.cache),
+            shared,
             flights: Flights::new(),
             current: RwLock::new(None),
             freshness: SharedFreshness::default(),
@@ -166,7 +190,8 @@ impl<M: Model> Service<M> {
         loop {
             let loaded = self.current().ok_or(ServeError::NoModel)?;
             let key = Key::new(photo.digest(), &loaded.cache_key);
-            if let Some(Stored { answer, identity }) = self.look_up(&key).await {
+            let identity = Arc::clone(&loaded.identity);
+            if let Some(answer) = self.look_up(&key).await {
                 return Ok(Served {
                     answer,
                     identity,
@@ -188,24 +213,26 @@ impl<M: Model> Service<M> {
                 .await
                 .map_err(|_| too_late())?;
             match outcome {
-                Ok(done) => {
+                Ok(found) => {
                     return Ok(Served {
-                        answer: done.answer,
-                        identity: done.identity,
-                        cached: false,
-                        timings: done.timings,
+                        answer: found.answer,
+                        identity,
+                        cached: found.cached,
+                        timings: found.timings,
                     });
                 }
                 // Who began it had less time than this caller has: begin anew.
                 Err(ServeError::DeadlineExceeded { .. })
                     if !leads && tokio::time::Instant::now() < expires => {}
+                // The same, refused before it was worked on.
+                Err(ServeError::OutOfReach { deadline: his, .. }) if !leads && his < deadline => {}
                 Err(ServeError::DeadlineExceeded { .. }) => return Err(too_late()),
                 Err(error) => return Err(error),
             }
         }
     }
 
-    async fn look_up(&self, key: &Key) -> Option<Stored<M::Answer>> {
+    async fn look_up(&self, key: &Key) -> Option<M::Answer> {
         let inner = &self.0;
         if !inner.cache.is_on() {
             return None;
@@ -218,7 +245,7 @@ impl<M: Model> Service<M> {
         } else {
             CacheResult::Miss
         };
-        inner.metrics.count_cache(result);
+        inner.metrics.count_cache(MEMORY, result);
         found
     }
 
@@ -228,25 +255,49 @@ impl<M: Model> Service<M> {
         request: Request<M>,
         key: Key,
         leads: &mut bool,
-    ) -> Result<Flight<Outcome<M>>, ServeError<M::Error>> {
+    ) -> Result<Flight<Landed<M>>, ServeError<M::Error>> {
         self.0.flights.join_or_start(key.clone(), || {
             *leads = true;
             self.begin(request, key)
         })
     }
 
-    /// Puts the photograph in line; the future ends with the answer stored.
+    /// Asks the shared cache, then the model; the future ends with the answer stored. All of it is shared by the
+    /// callers of one photograph, and goes on as long as one of them waits.
     fn begin(
         &self,
         request: Request<M>,
         key: Key,
-    ) -> Result<impl Future<Output = Outcome<M>> + Send + use<M>, ServeError<M::Error>> {
-        let inner = &self.0;
-        if inner.closed.load(Ordering::Acquire) {
+    ) -> Result<impl Future<Output = Landed<M>> + Send + use<M>, ServeError<M::Error>> {
+        if self.0.closed.load(Ordering::Acquire) {
             return Err(ServeError::Draining);
         }
+        let service = self.clone();
+        Ok(async move {
+            if let Some(answer) = service.look_up_shared(&request.loaded.model, &key).await {
+                service.0.cache.put(key, answer.clone()).await;
+                return Ok(Found {
+                    answer,
+                    cached: true,
+                    timings: Timings::default(),
+                });
+            }
+            let Done { answer, timings } = service.run(request).await?;
+            service.share(&key, &answer);
+            service.0.cache.put(key, answer.clone()).await;
+            Ok(Found {
+                answer,
+                cached: false,
+                timings,
+            })
+        })
+    }
+
+    /// Puts the photograph in line.
+    async fn run(&self, request: Request<M>) -> Result<Done<M::Answer>, ServeError<M::Error>> {
         let deadline = request.allowed;
-        let answer = inner
+        let answer = self
+            .0
             .stages
             .enter(request)
             .map_err(|refusal| match refusal {
@@ -260,17 +311,8 @@ impl<M: Model> Service<M> {
                     retry_after: wait,
                 },
             })?;
-        let cache = inner.cache.clone();
-        Ok(async move {
-            // The channel closes without an answer only if a worker died in spite of every net.
-            let done = answer.await.map_err(|_| ServeError::Draining)??;
-            let stored = Stored {
-                answer: done.answer.clone(),
-                identity: Arc::clone(&done.identity),
-            };
-            cache.put(key, stored).await;
-            Ok(done)
-        })
+        // The channel closes without an answer only if a worker died in spite of every net.
+        answer.await.map_err(|_| ServeError::Draining)?
     }
 
     /// When all that is accepted now will be answered, for a `Retry-After`.

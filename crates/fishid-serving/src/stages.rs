@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::ServingConfig;
 use crate::error::{Phase, ServeError};
 use crate::metrics::Metrics;
-use crate::model::{Effort, Identity, Model};
+use crate::model::{Effort, Model};
 use crate::photo::Photo;
 use crate::pool::{self, contain};
 use crate::schedule::{Batch, Dropped, Limits, Newcomer, Refusal, Schedule, Slot};
@@ -36,7 +36,6 @@ pub struct Timings {
 #[derive(Debug, Clone)]
 pub(crate) struct Done<A> {
     pub(crate) answer: A,
-    pub(crate) identity: Arc<Identity>,
     pub(crate) timings: Timings,
 }
 

@@ -1,13 +1,14 @@
 //! Fixtures that several rooms test with: a tiny model that the real engine runs, and photographs.
 //!
 //! A model hub that fails on purpose is in [`hub`], a real `MLflow` server in [`mlflow`], a real S3 server with a
-//! proxy that fails on purpose in [`s3`].
+//! proxy that fails on purpose in [`s3`], a real Redis in [`redis`].
 //!
 //! Only ever a dev-dependency. Panics where a test could only unwrap.
 
 pub mod http;
 pub mod hub;
 pub mod mlflow;
+pub mod redis;
 pub mod s3;
 mod small_backbone;
 

@@ -52,6 +52,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("parquet", &["fishid-prediction", "fishid-training"]),
     ("clap", &["fishid"]),
     ("prost", &["fishid-network"]),
+    ("redis", &["fishid-serving"]),
 ];
 
 /// Package name → names of its normal dependencies.

@@ -21,6 +21,8 @@ use crate::exit::BlameInput as _;
 const SETTINGS_FILE: &str = "fishid.toml";
 /// The server that `MLflow`'s clients use; goes before `fishid.toml`.
 const TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
+/// Where other programs look for their Redis; goes before `fishid.toml`.
+const REDIS_URL: &str = "REDIS_URL";
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -32,6 +34,8 @@ pub struct Config {
     pub serve: ServeConfig,
     /// What computes the model.
     pub engine: EngineConfig,
+    /// Answers that servers share.
+    pub cache: CacheConfig,
     /// Training.
     pub train: TrainConfig,
     /// What a candidate may cost.
@@ -179,6 +183,41 @@ impl EngineConfig {
     }
 }
 
+/// `[cache]`
+// The keys say whose they are: the cache in process has settings too.
+#[allow(clippy::struct_field_names)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CacheConfig {
+    /// `redis://[user:password@]host[:port][/database]`, or `rediss://…` for TLS; without it nothing is shared.
+    pub redis_url: Option<SecretUrl>,
+    /// The longest that a request waits for Redis, milliseconds.
+    pub redis_budget_ms: u64,
+    /// How long Redis keeps an answer, seconds.
+    pub redis_ttl_s: u64,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self {
+            redis_url: None,
+            redis_budget_ms: 20,
+            redis_ttl_s: 24 * 3_600,
+        }
+    }
+}
+
+/// An address that may hold a password and is therefore never shown.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct SecretUrl(pub String);
+
+impl std::fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretUrl(…)")
+    }
+}
+
 /// `[train]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -246,6 +285,7 @@ pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
         .split("__");
     let config = figment
         .merge(tracking_uri(std::env::var(TRACKING_URI).ok()))
+        .merge(redis_url(std::env::var(REDIS_URL).ok()))
         .merge(environment)
         .extract::<Config>()
         .map_err(|error| anyhow::anyhow!(explain(&error)));
@@ -276,6 +316,13 @@ fn tracking_uri(value: Option<String>) -> Figment {
         None => return Figment::new(),
     };
     Figment::new().merge(("registry.url", url))
+}
+
+fn redis_url(value: Option<String>) -> Figment {
+    match value.filter(|value| !value.trim().is_empty()) {
+        Some(url) => Figment::new().merge(("cache.redis_url", url)),
+        None => Figment::new(),
+    }
 }
 
 /// figment's error as one sentence that names the key, where it came from and what is allowed.

@@ -48,16 +48,13 @@ impl<M: Model> Ticket<M> {
     }
 
     pub(super) fn answer(self, outcome: Result<M::Answer, ServeError<M::Error>>) {
-        let identity = Arc::clone(&self.loaded.identity);
         let timings = self.timings;
         // The model goes first: once the last answer is out, nothing of it may be left.
         drop(self.loaded);
         // A failed send means that the caller left, which is nobody's error.
-        let _ = self.reply.send(outcome.map(|answer| Done {
-            answer,
-            identity,
-            timings,
-        }));
+        let _ = self
+            .reply
+            .send(outcome.map(|answer| Done { answer, timings }));
     }
 
     fn too_late(self) {

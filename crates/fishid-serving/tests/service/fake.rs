@@ -9,7 +9,7 @@ use bytes::Bytes;
 use fishid_serving::metrics::Metrics;
 use fishid_serving::{
     Clock, Follower, Identity, Model, ModelSource, Observation, Photo, ServeError, Served, Service,
-    ServingConfig, SourceError, VersionTag,
+    ServingConfig, SharedTier, SourceError, VersionTag,
 };
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
@@ -69,6 +69,7 @@ pub enum FakeError {
 
 pub struct FakeModel {
     version: String,
+    digest: String,
     pub calls: Arc<AtomicUsize>,
     /// Photographs in the order in which they came to the model.
     pub asked: Arc<Mutex<Vec<u32>>>,
@@ -81,12 +82,19 @@ impl FakeModel {
     pub fn new(version: &str) -> Self {
         Self {
             version: version.to_owned(),
+            digest: format!("digest of {version}"),
             calls: Arc::default(),
             asked: Arc::default(),
             max_batch: 1,
             gate: None,
             panics_on: None,
         }
+    }
+
+    /// The same network and the same names as another version.
+    pub fn with_digest(mut self, digest: &str) -> Self {
+        self.digest = digest.to_owned();
+        self
     }
 
     pub fn held_by(mut self, gate: &Gate) -> Self {
@@ -115,7 +123,7 @@ impl Model for FakeModel {
         Identity {
             name: "fake".to_owned(),
             version: self.version.clone(),
-            digest: format!("digest of {}", self.version),
+            digest: self.digest.clone(),
             precision: "exact".to_owned(),
         }
     }
@@ -167,6 +175,15 @@ impl Model for FakeModel {
     fn answer_bytes(answer: &String) -> usize {
         answer.len()
     }
+
+    fn encode_answer(answer: &String) -> Option<Vec<u8>> {
+        Some(answer.clone().into_bytes())
+    }
+
+    fn decode_answer(&self, bytes: &[u8]) -> Option<String> {
+        let answer = String::from_utf8(bytes.to_vec()).ok()?;
+        answer.contains(" says ").then_some(answer)
+    }
 }
 
 /// The clock of the runtime the test is in, paused or not, also for threads outside of it.
@@ -188,10 +205,18 @@ pub struct Harness {
 
 impl Harness {
     pub fn new(config: ServingConfig) -> Self {
+        Self::sharing(config, |_| None)
+    }
+
+    pub fn sharing(
+        config: ServingConfig,
+        tier: impl FnOnce(&Arc<Metrics>) -> Option<SharedTier>,
+    ) -> Self {
         let mut registry = Registry::default();
         let metrics = Arc::new(Metrics::register(&mut registry));
+        let shared = tier(&metrics);
         Self {
-            service: Service::start_by(clock(), config, metrics).unwrap(),
+            service: Service::start_with(clock(), config, metrics, shared).unwrap(),
             registry,
         }
     }
@@ -235,22 +260,22 @@ impl Harness {
         (Follower::new(source.clone(), self.service.clone()), source)
     }
 
-    pub fn has_metric(&self, line: &str) -> bool {
-        self.metrics().lines().any(|found| found == line)
-    }
-
-    fn metrics(&self) -> String {
+    pub fn metrics(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         text
     }
 
+    pub fn has_metric(&self, line: &str) -> bool {
+        self.metrics().lines().any(|found| found == line)
+    }
+
     #[track_caller]
     pub fn check_metric(&self, line: &str) {
-        let text = self.metrics();
         assert!(
-            text.lines().any(|found| found == line),
-            "{line} is not in\n{text}"
+            self.has_metric(line),
+            "{line} is not in\n{}",
+            self.metrics()
         );
     }
 }

@@ -4,6 +4,7 @@
 mod fake;
 mod overload;
 mod patience;
+mod redis;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -130,7 +131,7 @@ async fn a_job_whose_caller_left_is_skipped() {
 }
 
 #[tokio::test]
-async fn callers_of_one_photograph_share_one_run() {
+async fn a_hundred_callers_of_one_photograph_share_one_run() {
     let harness = Harness::new(one_worker());
     let gate = Gate::closed();
     let model = FakeModel::new("1").held_by(&gate);
@@ -139,18 +140,41 @@ async fn callers_of_one_photograph_share_one_run() {
 
     let leader = harness.ask_in_background(photo(1));
     gate.wait_until_reached(1).await;
-    let followers: Vec<_> = (0..20)
+    let followers: Vec<_> = (0..100)
         .map(|_| harness.ask_in_background(photo(1)))
         .collect();
     tokio::task::yield_now().await;
     // The one who began may leave: the others still wait for the same run.
     leader.abort();
     assert!(leader.await.unwrap_err().is_cancelled());
+    assert_eq!(harness.service.accepted(), 1, "they take one place");
     gate.open();
     for follower in followers {
         assert_eq!(follower.await.unwrap().unwrap().answer, "1 says 1");
     }
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+    assert!(harness.service.ask(photo(1)).await.unwrap().cached);
+}
+
+#[tokio::test]
+async fn a_kept_answer_names_the_version_in_production_now() {
+    let harness = Harness::new(one_worker());
+    let gate = Gate::closed();
+    let first = FakeModel::new("1").with_digest("same").held_by(&gate);
+    harness.service.install(first).unwrap();
+    let asked = harness.ask_in_background(photo(5));
+    gate.wait_until_reached(1).await;
+    harness
+        .service
+        .install(FakeModel::new("2").with_digest("same"))
+        .unwrap();
+    let joined = harness.ask_in_background(photo(5));
+    tokio::task::yield_now().await;
+    gate.open();
+    assert_eq!(asked.await.unwrap().unwrap().identity.version, "1");
+    assert_eq!(joined.await.unwrap().unwrap().identity.version, "2");
+    let kept = harness.service.ask(photo(5)).await.unwrap();
+    assert_eq!((kept.cached, kept.identity.version.as_str()), (true, "2"));
 }
 
 #[tokio::test]

@@ -21,6 +21,9 @@ pub struct ServeArgs {
     /// Address and port
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
+    /// Redis that servers share answers over, `redis://host:port` or `rediss://…`; a password belongs into `REDIS_URL`
+    #[arg(long, value_name = "URL")]
+    pub redis_url: Option<String>,
 }
 
 /// What computes the model; what is not given is chosen by measurement (see `fishid tune`), or by the facts of this
@@ -84,4 +87,7 @@ pub struct UpArgs {
     /// Address and port
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
+    /// Redis that servers share answers over, `redis://host:port` or `rediss://…`; a password belongs into `REDIS_URL`
+    #[arg(long, value_name = "URL")]
+    pub redis_url: Option<String>,
 }

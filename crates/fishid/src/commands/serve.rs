@@ -1,5 +1,7 @@
 //! `fishid serve`: parse without binding, build, bind, say the address, wait for the signal, drain.
 
+pub mod shared_cache;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +11,9 @@ use fishid_prediction::{EngineChooser, Occasion};
 use fishid_registry::{check_model, without_secrets};
 use fishid_server::{FishModel, Registry, ServerConfig, serve, stop_signal};
 use fishid_serving::metrics::Metrics;
-use fishid_serving::{CacheConfig, Follower, Following, Service, ServingConfig};
+use fishid_serving::{CacheConfig, Clock, Follower, Following, Service, ServingConfig, SharedTier};
 
+use self::shared_cache::SharedCache;
 use super::{predict, registry};
 use crate::cli::ServeArgs;
 use crate::config::{Config, ServeConfig};
@@ -23,6 +26,7 @@ const ANSWER_BYTES: u64 = 512;
 
 pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
     let listen = args.listen.as_ref().unwrap_or(&config.serve.listen);
+    let shared = shared_cache::parse(args.redis_url.as_deref(), &config.cache)?;
     let wishes = config.engine.wishes(&args.engine);
     let streams = wishes.streams;
     let engine = EngineChooser::new(home.engine(), wishes);
@@ -49,7 +53,12 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
         check_model(&chosen.model).map_err(registry::blame)?;
         From::Registry(Box::new(RegistrySource::new(chosen, engine, home)?))
     };
-    answer(from, listen, streams, &config.serve)
+    let wiring = Wiring {
+        from,
+        streams,
+        shared,
+    };
+    answer(wiring, listen, &config.serve)
 }
 
 /// Where the models come from.
@@ -60,18 +69,24 @@ pub enum From {
     Registry(Box<RegistrySource>),
 }
 
+/// What a server is put together from.
+pub struct Wiring {
+    pub from: From,
+    /// The user's wish; without it there are threads for all the streams that may be chosen.
+    pub streams: Option<NonZeroUsize>,
+    /// Answers shared with other servers.
+    pub shared: Option<SharedCache>,
+}
+
 /// Serves until SIGTERM or SIGINT, then drains.
-///
-/// `streams` is the user's wish; without it, there are threads for all the streams that may be chosen.
-pub fn answer(
-    from: From,
-    listen: &str,
-    streams: Option<NonZeroUsize>,
-    config: &ServeConfig,
-) -> anyhow::Result<Status> {
+pub fn answer(wiring: Wiring, listen: &str, config: &ServeConfig) -> anyhow::Result<Status> {
+    let Wiring {
+        from,
+        streams,
+        shared,
+    } = wiring;
     let mut metrics_registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut metrics_registry));
-    let service = Service::start(serving_config(config, streams), metrics).blame_input()?;
     let server_config = ServerConfig {
         drain_timeout: Duration::from_secs(config.drain_s),
         max_in_flight: config.max_in_flight,
@@ -83,6 +98,11 @@ pub fn answer(
         .enable_all()
         .build()?;
     runtime.block_on(async move {
+        let shared = shared.map(|SharedCache { store, settings }| {
+            SharedTier::start(store, settings, Arc::clone(&metrics))
+        });
+        let service = Service::start_with(Clock::system(), serving_config(config, streams), metrics, shared)
+            .blame_input()?;
         let stop = stop_signal().context("cannot listen for signals")?;
         let running = serve(server_config, service.clone(), metrics_registry, stop).await?;
         let _following = install(from, &service)?;

@@ -12,7 +12,7 @@ use fishid_registry::{PRODUCTION, VersionRef};
 use super::pipeline::{Settings, carry_out};
 use super::recipe::choice;
 use super::registry::Chosen;
-use super::serve::{From, answer};
+use super::serve::{From, Wiring, answer, shared_cache};
 use super::{print_line, registry};
 use crate::backbone::{Choice, Weights, published};
 use crate::cli::UpArgs;
@@ -25,6 +25,7 @@ use crate::weights_hub::Downloads;
 pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
     let settings = Settings::new(args.data.as_ref(), &args.recipe, &args.registry, config)?;
     let chosen = registry::choose(&args.registry, config, home)?;
+    let shared = shared_cache::parse(args.redis_url.as_deref(), &config.cache)?;
     let listen = args.listen.as_ref().unwrap_or(&config.serve.listen);
     // A port that is taken must be told before minutes of training, not after.
     TcpListener::bind(listen).with_context(|| {
@@ -65,12 +66,12 @@ pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status
     let streams = wishes.streams;
     let engine = EngineChooser::new(home.engine(), wishes);
     let source = RegistrySource::new(chosen, engine, home)?;
-    answer(
-        From::Registry(Box::new(source)),
-        listen,
+    let wiring = Wiring {
+        from: From::Registry(Box::new(source)),
         streams,
-        &config.serve,
-    )
+        shared,
+    };
+    answer(wiring, listen, &config.serve)
 }
 
 /// Why a model has to be trained first; `None` when the one in production is what was asked for.
