@@ -16,11 +16,12 @@ BACKBONE ?=
 WEIGHTS ?=
 LISTEN ?= 127.0.0.1:8080
 
-# Ports of `make up`; without them the last ones used, at first 8080, 5000, 7070, 5433.
+# Ports of `make up`; without them the last ones used, at first 8080, 5000, 7070, 5433, 6380.
 FISHID_PORT ?=
 MLFLOW_PORT ?=
 S3_PORT ?=
 POSTGRES_PORT ?=
+REDIS_PORT ?=
 
 # `make bench`: a short look, and which servers (fishid, keras, onnxruntime, openvino, litserve, redis).
 QUICK ?=
@@ -34,7 +35,7 @@ help: ## this list
 setup: ## what building and running need: system packages, ONNX Runtime, the page's parts
 	@scripts/setup.sh run
 
-setup-stack: ## what `make up` needs besides: PostgreSQL, an S3 server, MLflow
+setup-stack: ## what `make up` needs besides: PostgreSQL, an S3 server, MLflow, Redis
 	@scripts/setup.sh stack
 
 setup-test: ## what the tests need besides: Chromium, linters, Python environment
@@ -47,10 +48,11 @@ run: build ## set up, train if no model is in production, serve on $(LISTEN)
 	@exec "$$CARGO_TARGET_DIR/release/fishid" up --listen "$(LISTEN)" \
 		$(if $(DATA),--data "$(DATA)") $(if $(BACKBONE),--backbone "$(BACKBONE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
-up: build setup-stack ## PostgreSQL, S3, MLflow and a server on this machine, without containers
+up: build setup-stack ## PostgreSQL, S3, MLflow, Redis and a server on this machine, without containers
 	@FISHID_STACK_PYTHON=$$(scripts/setup.sh python stack/requirements.txt)/bin/python scripts/stack.py up \
 		$(if $(FISHID_PORT),--fishid-port $(FISHID_PORT)) $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_PORT)) \
-		$(if $(S3_PORT),--s3-port $(S3_PORT)) $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))
+		$(if $(S3_PORT),--s3-port $(S3_PORT)) $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT)) \
+		$(if $(REDIS_PORT),--redis-port $(REDIS_PORT))
 
 down: ## end what `make up` started; the data stay
 	@scripts/stack.py down

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Starts and stops PostgreSQL, S3, MLflow and `fishid serve` on this machine, without containers.
+"""Starts and stops PostgreSQL, S3, MLflow, Redis and `fishid serve` on this machine, without containers.
 
     scripts/stack.py up        # `make up`
     scripts/stack.py status    # `make status-local`
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from stack import LocalStack, Settings, StackError  # noqa: E402
 from stack.fishid_server import default_binary  # noqa: E402
 
-PORTS = {"postgres": 5433, "s3": 7070, "mlflow": 5000, "fishid": 8080}
+PORTS = {"postgres": 5433, "s3": 7070, "mlflow": 5000, "redis": 6380, "fishid": 8080}
 
 
 def arguments() -> argparse.Namespace:
@@ -56,7 +56,9 @@ def print_status(stack: LocalStack, as_json: bool) -> bool:
 
 
 def print_addresses(stack: LocalStack) -> None:
-    postgres, s3, mlflow, fishid = (stack.services[name] for name in ("postgres", "s3", "mlflow", "fishid"))
+    postgres, s3, mlflow, redis, fishid = (
+        stack.services[name] for name in ("postgres", "s3", "mlflow", "redis", "fishid")
+    )
     for title, address in (
         ("page and API", fishid.address),
         ("MLflow", mlflow.address),
@@ -65,6 +67,7 @@ def print_addresses(stack: LocalStack) -> None:
             "PostgreSQL",
             f"{postgres.address}  database mlflow, user mlflow; password in {postgres.password_file}",
         ),
+        ("Redis", f"{redis.address}  password in {redis.settings_file}"),
         ("registry", stack.registry),
         ("logs", stack.folder / "logs"),
     ):

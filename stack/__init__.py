@@ -1,4 +1,5 @@
-"""The services around fishid on one machine, without containers: PostgreSQL, S3, MLflow, `fishid serve`.
+"""The services around fishid on one machine, without containers: PostgreSQL, S3, MLflow, Redis,
+`fishid serve`.
 
 `python3 scripts/stack.py up` starts them for a person, the end-to-end tests start them through the
 same `LocalStack`. Standard library only. Start reading in local.py; process.py knows what a process

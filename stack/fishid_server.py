@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from stack.process import MissingPrerequisiteError
+from stack.redis import Redis
 from stack.service import Service, fishid_cache, gets, inherited_environment
 
 
@@ -14,10 +15,13 @@ class FishidServer(Service):
     default_port = 8080
     start_seconds = 60
 
-    def __init__(self, folder: Path, host: str, port: int, binary: str, registry: str, extra: dict):
+    def __init__(
+        self, folder: Path, host: str, port: int, binary: str, registry: str, redis: Redis, extra: dict
+    ):
         super().__init__(folder, host, port)
         self.binary = binary
         self.registry = registry
+        self.redis = redis
         self.extra = extra
 
     def check(self) -> None:
@@ -30,7 +34,7 @@ class FishidServer(Service):
         return [self.binary, "serve", "--registry", self.registry, "--listen", f"{self.host}:{self.port}"]
 
     def environment(self) -> dict[str, str]:
-        return inherited_environment() | self.extra
+        return inherited_environment() | self.redis.client_environment() | self.extra
 
     def cwd(self) -> Path:
         """Where the person stands: a fishid.toml there is read."""

@@ -17,6 +17,7 @@ from stack.fishid_server import FishidServer, default_binary
 from stack.mlflow_server import MlflowServer
 from stack.postgres import Postgres
 from stack.process import StackError
+from stack.redis import Redis
 from stack.s3 import S3
 from stack.service import Service, check_port_is_free, free_port, write_private
 
@@ -52,7 +53,7 @@ class LocalStack:
         except ValueError as error:
             raise StackError(
                 f"{self.state_file} is damaged ({error}): end what it started by hand "
-                "(postgres, versitygw, mlflow, fishid), then delete it"
+                "(postgres, versitygw, mlflow, redis-server, fishid), then delete it"
             ) from error
         return state
 
@@ -61,12 +62,13 @@ class LocalStack:
         postgres = Postgres(self.folder, host, self.port(Postgres))
         s3 = S3(self.folder, host, self.port(S3), python)
         mlflow = MlflowServer(self.folder, host, self.port(MlflowServer), python, postgres, s3)
+        redis = Redis(self.folder, host, self.port(Redis))
         registry = f"mlflow+{mlflow.address}"
         extra = self.settings.environment | {"FISHID_HOME": str(self.home)}
         fishid = FishidServer(
-            self.folder, host, self.port(FishidServer), self.settings.binary, registry, extra
+            self.folder, host, self.port(FishidServer), self.settings.binary, registry, redis, extra
         )
-        return {service.name: service for service in (postgres, s3, mlflow, fishid)}
+        return {service.name: service for service in (postgres, s3, mlflow, redis, fishid)}
 
     def port(self, kind: type[Service]) -> int:
         asked = self.settings.ports.get(kind.name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from stack.process import StackError
 
 # Settings of a person for other servers, which would reach ours: the stack hands over its own.
-FOREIGN_SETTINGS = ("AWS_", "MLFLOW_", "PG", "VGW_")
+FOREIGN_SETTINGS = ("AWS_", "MLFLOW_", "PG", "REDIS_", "VGW_")
 
 
 class Service:

@@ -16,7 +16,7 @@ from services import stack_python
 from stack import process
 
 ROOT = Path(__file__).parents[2]
-PORTS = ("FISHID_PORT", "MLFLOW_PORT", "S3_PORT", "POSTGRES_PORT")
+PORTS = ("FISHID_PORT", "MLFLOW_PORT", "S3_PORT", "POSTGRES_PORT", "REDIS_PORT")
 
 
 @pytest.fixture
@@ -51,12 +51,15 @@ def test_up_starts_everything_prints_the_addresses_and_down_ends_exactly_that(ho
     up = make(home, "up", *arguments)
     assert up.returncode == 0, up.stdout + up.stderr
     print(f"make up: {time.monotonic() - started:.1f} s")
-    addresses = dict(re.findall(r"^(page and API|MLflow|S3|PostgreSQL|registry) +(\S+)", up.stdout, re.M))
+    addresses = dict(
+        re.findall(r"^(page and API|MLflow|S3|PostgreSQL|Redis|registry) +(\S+)", up.stdout, re.M)
+    )
     assert addresses == {
         "page and API": f"http://127.0.0.1:{ports['FISHID_PORT']}",
         "MLflow": f"http://127.0.0.1:{ports['MLFLOW_PORT']}",
         "S3": f"http://127.0.0.1:{ports['S3_PORT']}",
         "PostgreSQL": f"127.0.0.1:{ports['POSTGRES_PORT']}",
+        "Redis": f"127.0.0.1:{ports['REDIS_PORT']}",
         "registry": f"mlflow+http://127.0.0.1:{ports['MLFLOW_PORT']}",
     }
     assert f"pipeline run --data PHOTOGRAPHS --registry {addresses['registry']}" in up.stdout
@@ -76,7 +79,9 @@ def test_up_starts_everything_prints_the_addresses_and_down_ends_exactly_that(ho
     assert json.loads((home / "stack/state.json").read_text())["processes"] == records
     status = make(home, "status-local")
     assert status.returncode == 0
-    assert status.stdout.count("running") == 4
+    assert status.stdout.count("running") == 5
+    metrics = requests.get(f"{addresses['page and API']}/metrics", timeout=10).text
+    assert 'fishid_cache_tier_up{tier="redis"} 1' in metrics, "the server shares its answers there"
 
     down = make(home, "down")
     assert down.returncode == 0, down.stdout + down.stderr

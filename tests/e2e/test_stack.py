@@ -91,7 +91,7 @@ def test_status_of_a_stack_that_was_never_started_says_so_and_down_is_harmless(t
     command = [sys.executable, SCRIPT, "--home", tmp_path / "home"]
     status = subprocess.run([*command, "status", "--json"], capture_output=True, text=True, check=False)
     assert status.returncode == 1
-    assert [row["state"] for row in json.loads(status.stdout)] == ["stopped"] * 4
+    assert [row["state"] for row in json.loads(status.stdout)] == ["stopped"] * 5
     assert subprocess.run([*command, "down"], capture_output=True, check=False).returncode == 0
 
 
