@@ -16,6 +16,9 @@ BACKBONE ?=
 WEIGHTS ?=
 LISTEN ?= 127.0.0.1:8080
 
+# Minutes of `make soak`.
+MINUTES ?= 30
+
 # Ports of `make up`; without them the last ones used, at first 8080, 5000, 7070, 5433, 6380.
 FISHID_PORT ?=
 MLFLOW_PORT ?=
@@ -27,7 +30,7 @@ REDIS_PORT ?=
 QUICK ?=
 ONLY ?=
 
-.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench bench-training
+.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench bench-training soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
@@ -68,6 +71,9 @@ test-full: setup setup-test ## the slow ones too: many kills, long soaks
 
 lint: setup setup-test ## formatting, lints, licences, docs, links
 	@scripts/lint.sh
+
+soak: build setup-test ## good, bad, slow and aborted clients and reloads for MINUTES
+	@scripts/soak.sh "$(MINUTES)"
 
 bench: setup ## the server beside its peers, into docs/PERFORMANCE.md; QUICK=1, ONLY=fishid,openvino
 	@scripts/bench_serving.sh $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)")

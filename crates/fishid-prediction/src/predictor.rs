@@ -313,7 +313,7 @@ impl Predictor {
 
     /// Makes sure that the first client does not wait for what a first run prepares, and that the model answers as it
     /// should: on a few golden photographs when all were proven before, else on all.
-    pub fn warm_up(&self) -> Result<(), PredictError> {
+    pub fn warm_up(&self) -> Result<GoldenReport, PredictError> {
         let n = match self.proven.get() {
             Some(Proven { here: true, .. }) => 1,
             Some(Proven { here: false, .. }) => WARM_UP_PHOTOGRAPHS,
@@ -322,7 +322,7 @@ impl Predictor {
         self.run_full_batches()?;
         let report = golden::check(self, GOLDEN_TOLERANCE, n)?;
         if report.misses.is_empty() {
-            return Ok(());
+            return Ok(report);
         }
         Err(PredictError::Golden {
             report: report.to_string(),

@@ -10,6 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -33,6 +34,12 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     request
         .extensions_mut()
         .insert(RequestId(id.as_str().into()));
+    // Every line that is logged on the request's way carries it, the workers' too.
+    let span = tracing::info_span!("request", id);
+    answer(app, id, request, next).instrument(span).await
+}
+
+async fn answer(app: App, id: String, request: Request, next: Next) -> Response {
     let watch = Watch::new(app, &request, id.clone());
     let mut response = next.run(request).await;
     let problem = response.extensions_mut().remove::<Problem>();

@@ -5,6 +5,7 @@ mod fake;
 mod overload;
 mod patience;
 mod redis;
+mod reload;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fishid_prediction::{EngineChooser, Occasion};
 use fishid_registry::{check_model, without_secrets};
-use fishid_server::{FishModel, Registry, ServerConfig, serve, stop_signal};
+use fishid_server::{FishModel, Origin, Registry, ServerConfig, serve, stop_signal};
 use fishid_serving::metrics::Metrics;
 use fishid_serving::{CacheConfig, Clock, Follower, Following, Service, ServingConfig, SharedTier};
 
@@ -58,7 +58,7 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
         streams,
         shared,
     };
-    answer(wiring, listen, &config.serve)
+    answer(wiring, listen, config)
 }
 
 /// Where the models come from.
@@ -79,20 +79,16 @@ pub struct Wiring {
 }
 
 /// Serves until SIGTERM or SIGINT, then drains.
-pub fn answer(wiring: Wiring, listen: &str, config: &ServeConfig) -> anyhow::Result<Status> {
+pub fn answer(wiring: Wiring, listen: &str, settings: &Config) -> anyhow::Result<Status> {
     let Wiring {
         from,
         streams,
         shared,
     } = wiring;
+    let config = &settings.serve;
+    let server_config = server_config(listen, settings).blame_input()?;
     let mut metrics_registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut metrics_registry));
-    let server_config = ServerConfig {
-        drain_timeout: Duration::from_secs(config.drain_s),
-        max_in_flight: config.max_in_flight,
-        max_connections: config.max_connections,
-        ..ServerConfig::listening_on(listen)
-    };
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -128,6 +124,19 @@ fn install(from: From, service: &Service<FishModel>) -> anyhow::Result<Option<Fo
     }
 }
 
+fn server_config(listen: &str, settings: &Config) -> anyhow::Result<ServerConfig> {
+    let origins = settings.serve.allowed_origins.iter();
+    let origins: Result<Vec<Origin>, _> = origins.map(|origin| origin.parse()).collect();
+    Ok(ServerConfig {
+        drain_timeout: Duration::from_secs(settings.serve.drain_s),
+        max_in_flight: settings.serve.max_in_flight,
+        max_connections: settings.serve.max_connections,
+        allowed_origins: origins.context("serve.allowed_origins")?,
+        admin: settings.admin.secrets()?,
+        ..ServerConfig::listening_on(listen)
+    })
+}
+
 fn serving_config(config: &ServeConfig, streams: Option<NonZeroUsize>) -> ServingConfig {
     let defaults = ServingConfig::default();
     ServingConfig {
@@ -143,6 +152,7 @@ fn serving_config(config: &ServeConfig, streams: Option<NonZeroUsize>) -> Servin
             time_to_live: Duration::from_secs(config.cache_ttl_s),
         },
         poll_interval: Duration::from_secs(config.poll_s),
+        load_timeout: Duration::from_secs(config.load_timeout_s),
         ..defaults
     }
 }

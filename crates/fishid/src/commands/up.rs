@@ -71,7 +71,7 @@ pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status
         streams,
         shared,
     };
-    answer(wiring, listen, &config.serve)
+    answer(wiring, listen, config)
 }
 
 /// Why a model has to be trained first; `None` when the one in production is what was asked for.
