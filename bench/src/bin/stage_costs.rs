@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use fishid_bench::processor_seconds;
-use fishid_engine::EngineOptions;
+use fishid_engine::{EngineOptions, Wishes};
 use fishid_image::RgbPhoto;
-use fishid_prediction::{Predictor, PredictorOptions};
+use fishid_prediction::{EngineChooser, Occasion, Predictor, PredictorOptions};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -50,8 +50,10 @@ fn main() -> Result<()> {
     let duration = Duration::from_secs_f64(seconds);
     let n_cores = std::thread::available_parallelism()?.get();
 
-    // As served: the default settings, which are what a server without flags has.
-    let served = Predictor::open_with(&bundle, &PredictorOptions::default())?;
+    // As served: the engine that a server without flags chooses, by the same records where FISHID_HOME has them.
+    let home = std::env::var_os("FISHID_HOME").map_or_else(std::env::temp_dir, PathBuf::from);
+    let chooser = EngineChooser::new(home.join("engine"), Wishes::default());
+    let served = chooser.open(&bundle, Occasion::FirstStart)?;
     let mut photographs = Vec::new();
     for name in ["1mp", "12mp", "100kb"] {
         // A quick run has no large ones.
@@ -65,9 +67,13 @@ fn main() -> Result<()> {
     }
     let input = served.prepare(&read(&folder.join("1mp"))?[0])?;
     let mut inference = vec![infer(&served, &input, "as served", duration)?];
+    let served_options = served.engine_options().clone();
     drop(served);
     let single = PredictorOptions {
-        engine: EngineOptions::single_threaded(),
+        engine: EngineOptions {
+            threads: 1,
+            ..served_options
+        },
         ..PredictorOptions::default()
     };
     let single = Predictor::open_with(&bundle, &single)?;

@@ -16,7 +16,8 @@ use crate::metrics::HttpMetrics;
 use crate::problem::{Kind, Problem};
 use crate::upload::{self, UPLOAD_BLOCK_BYTES};
 use crate::{
-    FishModel, ServerConfig, admin, batch, cors, in_flight, observe, openapi, page, routes, security,
+    FishModel, ServerConfig, admin, batch, cors, in_flight, observe, openapi, page, routes,
+    security,
 };
 
 /// The routes alone, for whoever brings connections of their own; [`crate::serve`] adds the ones of this crate with
@@ -67,7 +68,7 @@ impl App {
         let (docs_path, docs) = openapi::docs();
         let photographs = Router::new()
             .route("/predict", post(routes::predict))
-            .route("/predict/batch", post(batch::predict_batch))
+            .route(batch::PATH, post(batch::predict_batch))
             .layer(from_fn_with_state(self.clone(), in_flight::limit));
         let mut public = Router::new()
             .merge(photographs)
@@ -107,7 +108,18 @@ impl App {
 
 /// The body and the answer have limits of their own; this is for whatever neither of them thought of.
 async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
-    let answer = tokio::time::timeout(app.config.request_timeout, next.run(request));
+    let ServerConfig {
+        request_timeout,
+        batch_body_timeout,
+        batch_patience,
+        ..
+    } = *app.config;
+    let limit = match request.uri().path() {
+        // Many photographs take longer to arrive, and wait for their places.
+        batch::PATH => request_timeout + batch_body_timeout + batch_patience,
+        _ => request_timeout,
+    };
+    let answer = tokio::time::timeout(limit, next.run(request));
     answer.await.unwrap_or_else(|_| {
         let detail = "The request took too long and was given up; send it again.";
         Problem::new(Kind::DeadlineExceeded, detail).into_response()

@@ -23,6 +23,9 @@ use crate::problem::{Problem, ProblemDocument};
 use crate::routes;
 use crate::upload::{BatchForm, BatchPart, BatchUpload};
 
+/// Where it is.
+pub(crate) const PATH: &str = "/predict/batch";
+
 /// Reply of `POST /predict/batch`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BatchReply {

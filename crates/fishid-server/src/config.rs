@@ -26,7 +26,8 @@ pub struct ServerConfig {
     pub batch_patience: Duration,
     /// The longest pause within a photograph.
     pub body_idle_timeout: Duration,
-    /// From a request's head to its reply's; what is not answered then is given up.
+    /// From a request's head to its reply's; what is not answered then is given up. A batch has its own two times
+    /// on top of this.
     pub request_timeout: Duration,
     /// A client that takes nothing of its reply for this long is hung up on.
     pub write_timeout: Duration,

@@ -105,7 +105,7 @@ impl FakeModel {
 
     /// The same network and the same names as another version.
     pub fn with_digest(mut self, digest: &str) -> Self {
-        self.digest = digest.to_owned();
+        digest.clone_into(&mut self.digest);
         self
     }
 

@@ -97,8 +97,13 @@ pub fn answer(wiring: Wiring, listen: &str, settings: &Config) -> anyhow::Result
         let shared = shared.map(|SharedCache { store, settings }| {
             SharedTier::start(store, settings, Arc::clone(&metrics))
         });
-        let service = Service::start_with(Clock::system(), serving_config(config, streams), metrics, shared)
-            .blame_input()?;
+        let service = Service::start_with(
+            Clock::system(),
+            serving_config(config, streams),
+            metrics,
+            shared,
+        )
+        .blame_input()?;
         let stop = stop_signal().context("cannot listen for signals")?;
         let running = serve(server_config, service.clone(), metrics_registry, stop).await?;
         let _following = install(from, &service)?;
