@@ -16,13 +16,16 @@ BACKBONE ?=
 WEIGHTS ?=
 LISTEN ?= 127.0.0.1:8080
 
+# Minutes of `make soak`.
+MINUTES ?= 30
+
 # Ports of `make up`; without them the last ones used, at first 8080, 5000, 7070, 5433.
 FISHID_PORT ?=
 MLFLOW_PORT ?=
 S3_PORT ?=
 POSTGRES_PORT ?=
 
-.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench
+.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
@@ -62,6 +65,9 @@ test-full: setup setup-test ## the slow ones too: many kills, long soaks
 
 lint: setup setup-test ## formatting, lints, licences, docs, links
 	@scripts/lint.sh
+
+soak: build setup-test ## good, bad, slow and aborted clients and reloads for MINUTES
+	@scripts/soak.sh "$(MINUTES)"
 
 bench: setup ## the numbers quoted in docs/, measured again here
 	@scripts/bench.sh

@@ -16,8 +16,11 @@ STACK_PYTHON = os.environ.get("FISHID_STACK_PYTHON")
 
 
 @contextlib.contextmanager
-def mlflow_server(folder: Path, *arguments: str, authority: Path | None = None):
-    """Its address; with the file of a certificate authority it is one of https."""
+def mlflow_server(folder: Path, *arguments: str, authority: Path | None = None, settings: dict | None = None):
+    """Its address; with the file of a certificate authority it is one of https.
+
+    `settings` go to its environment.
+    """
     if not STACK_PYTHON:
         pytest.skip("FISHID_STACK_PYTHON is not set: `make test` sets it to a Python with MLflow")
     port = free_port()
@@ -25,10 +28,15 @@ def mlflow_server(folder: Path, *arguments: str, authority: Path | None = None):
     command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{folder}/tracking.db"]
     command += ["--artifacts-destination", str(folder / "artifacts"), *arguments]
-    settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
-            command, env=os.environ | settings, cwd=folder, stdout=log, stderr=log, start_new_session=True
+            command,
+            env=os.environ | quiet | (settings or {}),
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     url = f"{'https' if authority else 'http'}://127.0.0.1:{port}"
     try:

@@ -1,6 +1,7 @@
 //! Does the model answer its golden photographs as it did when it was made?
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use fishid_image::Limits;
 
@@ -31,6 +32,8 @@ pub struct GoldenReport {
     pub n: usize,
     /// The largest difference of any probability of any of them.
     pub max_difference: f32,
+    /// What the fastest of them took the engine; `None` where there was none.
+    pub fastest: Option<Duration>,
     /// Those that do not agree; empty when the model is proven.
     pub misses: Vec<GoldenMiss>,
 }
@@ -65,11 +68,15 @@ pub(crate) fn check(predictor: &Predictor, tolerance: f32) -> Result<GoldenRepor
     let mut report = GoldenReport {
         n: golden.len(),
         max_difference: 0.0,
+        fastest: None,
         misses: Vec::new(),
     };
     for photo in golden {
         let pixels = predictor.preprocessing().load(&photo.bytes, &limits)?;
+        let started = Instant::now();
         let answer = predictor.infer_one(pixels)?;
+        let took = started.elapsed();
+        report.fastest = Some(report.fastest.map_or(took, |fastest| fastest.min(took)));
         let comparison = compare(&photo.probabilities, answer.probabilities(), tolerance);
         report.max_difference = report.max_difference.max(comparison.max_difference);
         if !comparison.agrees {

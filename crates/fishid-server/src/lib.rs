@@ -4,9 +4,11 @@
 //! registries or `MLflow`: whoever starts it brings a [`fishid_serving::Service`] of [`FishModel`]s.
 //! Start at [`serve`]; the routes stand in `app`.
 
+mod admin;
 mod app;
 mod config;
 mod connections;
+mod cors;
 mod description;
 mod error;
 mod in_flight;
@@ -18,17 +20,20 @@ mod page;
 mod patience;
 mod problem;
 mod routes;
+mod secret;
 mod security;
 mod serve;
 mod signals;
 mod upload;
 
-pub use config::ServerConfig;
+pub use config::{AdminConfig, ServerConfig};
+pub use cors::{NoOrigin, Origin};
 pub use description::{Lineage, ModelDescription, ModelState};
 pub use error::ServerError;
 pub use fishid_serving::metrics::Registry;
 pub use model::{Answer, FishModel};
 pub use openapi::openapi_json;
 pub use problem::{Kind, Problem};
+pub use secret::{Secret, TooShort};
 pub use serve::{Drained, Running, serve};
 pub use signals::stop_signal;

@@ -10,6 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -26,6 +27,12 @@ const CLIENT_LEFT: u16 = 499;
 
 pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = client_id(request.headers()).unwrap_or_else(new_id);
+    // Every line that is logged on the request's way carries it, the workers' too.
+    let span = tracing::info_span!("request", id);
+    answer(app, id, request, next).instrument(span).await
+}
+
+async fn answer(app: App, id: String, request: Request, next: Next) -> Response {
     let watch = Watch::new(app, &request, id.clone());
     let mut response = next.run(request).await;
     let problem = response.extensions_mut().remove::<Problem>();

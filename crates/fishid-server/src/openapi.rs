@@ -2,10 +2,11 @@
 //! viewer asks no other host.
 
 use axum::Router;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::routes;
+use crate::{admin, routes};
 
 /// Where the document is.
 pub(crate) const DOCUMENT_PATH: &str = "/openapi.json";
@@ -23,10 +24,24 @@ const DOCS_PATH: &str = "/docs";
         routes::health,
         routes::ready,
         routes::model,
-        routes::metrics
-    )
+        routes::metrics,
+        admin::reload,
+        admin::mlflow_webhook
+    ),
+    modifiers(&AdminToken)
 )]
 struct Document;
+
+/// The token of the operators' routes.
+struct AdminToken;
+
+impl Modify for AdminToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("admin_token", SecurityScheme::Http(bearer));
+    }
+}
 
 /// The `OpenAPI` document, pretty, ending in a newline.
 pub fn openapi_json() -> String {

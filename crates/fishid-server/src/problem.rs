@@ -23,10 +23,16 @@ pub enum Kind {
     BadQuery,
     /// A header has a value we cannot use.
     BadHeader,
+    /// Not the token, or not the signature, that the route asks for.
+    Unauthorized,
+    /// The route is for operators, and this server has no secret to know them by.
+    AdminOff,
     /// No such path.
     NotFound,
     /// The path exists, the method does not.
     MethodNotAllowed,
+    /// A look at the registry was asked for, and none is followed.
+    NothingToReload,
     /// The photograph did not arrive in time.
     UploadTimeout,
     /// More bytes than a photograph may have.
@@ -61,11 +67,18 @@ impl Kind {
             Self::BrokenForm => ("broken-form", StatusCode::BAD_REQUEST, "Broken form"),
             Self::BadQuery => ("bad-query", StatusCode::BAD_REQUEST, "Unknown query value"),
             Self::BadHeader => ("bad-header", StatusCode::BAD_REQUEST, "Unusable header"),
+            Self::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::AdminOff => ("admin-off", StatusCode::FORBIDDEN, "Not configured"),
             Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "Not found"),
             Self::MethodNotAllowed => (
                 "method-not-allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
                 "Method not allowed",
+            ),
+            Self::NothingToReload => (
+                "nothing-to-reload",
+                StatusCode::CONFLICT,
+                "Nothing to reload",
             ),
             Self::UploadTimeout => (
                 "upload-timeout",
@@ -225,6 +238,9 @@ impl IntoResponse for Problem {
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.kind == Kind::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs_f64().ceil().clamp(1.0, 60.0) as u64;
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

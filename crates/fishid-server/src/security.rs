@@ -22,6 +22,17 @@ pub(crate) async fn headers(docs_path: &'static str, request: Request, next: Nex
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
+        // For browsers older than `frame-ancestors`.
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        // A photograph is chosen or taken through a file field, which needs none of these.
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+        ),
         (
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, header};
+use bytes::{Bytes, BytesMut};
 use fishid_serving::metrics::{Metrics, Rejection};
 use fishid_serving::{Photo, PhotoReader};
 use futures::StreamExt;
@@ -90,6 +91,23 @@ impl Upload {
                     .ended()
                     .map_or(problem, |ended| self.ended_early(ended)))
             }
+        }
+    }
+
+    /// A small body that is no photograph, whole; or too much of it, read and thrown away.
+    pub(crate) async fn receive_small(mut self, max_bytes: usize) -> Result<Bytes, Problem> {
+        let mut body = BytesMut::new();
+        while let Some(Ok(chunk)) = self.body.next().await {
+            if body.len() + chunk.len() > max_bytes {
+                self.discard().await;
+                let detail = format!("The body is larger than {} KiB.", max_bytes >> 10);
+                return Err(Problem::new(Kind::TooLarge, detail));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        match self.watch.ended() {
+            None => Ok(body.freeze()),
+            Some(ended) => Err(self.ended_early(ended)),
         }
     }
 

@@ -29,6 +29,8 @@ pub struct ServingConfig {
     pub cache: CacheConfig,
     /// How often the source of models is looked at; at most [`MAX_POLL_INTERVAL`].
     pub poll_interval: Duration,
+    /// A new model must be fetched, loaded and proven in this time; the one before answers meanwhile.
+    pub load_timeout: Duration,
 }
 
 /// Bounds of the cache of answers. Zero entries or zero bytes turn it off.
@@ -64,6 +66,7 @@ impl Default for ServingConfig {
             inference_threads: 1,
             cache: CacheConfig::default(),
             poll_interval: Duration::from_secs(5),
+            load_timeout: Duration::from_mins(5),
         }
     }
 }
@@ -106,6 +109,14 @@ impl ServingConfig {
                 remedy: "it must be above zero",
             });
         }
+        if self.load_timeout.is_zero() {
+            let value = format!("{:?}", self.load_timeout);
+            return Err(ConfigError {
+                setting: "load_timeout",
+                value,
+                remedy: "it must be above zero",
+            });
+        }
         if self.poll_interval.is_zero() || self.poll_interval > MAX_POLL_INTERVAL {
             let value = format!("{:?}", self.poll_interval);
             let remedy = "it must be above zero and at most 10 seconds";
@@ -138,6 +149,7 @@ mod tests {
         check(|c| c.decode_ahead = 0, Some("decode_ahead"));
         check(|c| c.inference_threads = 0, Some("inference_threads"));
         check(|c| c.deadline = Duration::ZERO, Some("deadline"));
+        check(|c| c.load_timeout = Duration::ZERO, Some("load_timeout"));
         check(
             |c| c.poll_interval = Duration::from_secs(11),
             Some("poll_interval"),

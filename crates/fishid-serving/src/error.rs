@@ -127,6 +127,18 @@ pub enum InstallError<E: std::error::Error + 'static> {
         #[source]
         source: E,
     },
+    /// It answers, but slower than a client is made to wait.
+    #[error(
+        "model version {version} takes {fastest:?} for one photograph at its fastest, longer than the {deadline:?} in which a request must be answered"
+    )]
+    TooSlow {
+        /// The version refused.
+        version: String,
+        /// The shortest of its answers.
+        fastest: Duration,
+        /// The time a request has.
+        deadline: Duration,
+    },
     /// Its warm-up panicked.
     #[error("model version {version} panicked in its warm-up: {message}")]
     Panicked {

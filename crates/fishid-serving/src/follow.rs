@@ -1,16 +1,19 @@
 //! Follows a source of models: looks at it on its own thread, loads and warms what is new beside the
 //! model that answers, and swaps. Whatever goes wrong, the model that answers goes on answering.
 
-use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+mod bring_in;
+mod watch;
 
-use crossbeam_channel::{RecvTimeoutError, Sender};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::metrics::ReloadResult;
 use crate::model::{Identity, ModelSource, SourceError, VersionTag};
 use crate::pool::contain;
 use crate::service::Service;
+
+use bring_in::{Broken, Loader};
+pub use watch::Following;
 
 /// A version that failed is left alone this long, then twice as long, up to [`LONGEST_BACK_OFF`].
 const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
@@ -30,10 +33,12 @@ pub enum Polled {
     /// The source could not be asked and nothing answered yet: the model that was installed last, in an earlier
     /// life, answers now. After a first model that is [`Polled::Refused`] it does so too.
     FellBack(Arc<Identity>),
-    /// The model could not be loaded, or failed its warm-up.
+    /// The model could not be loaded, or failed its warm-up, or was too slow at either.
     Refused(VersionTag),
     /// The source names a version that failed lately; it is tried again later.
     BackingOff(VersionTag),
+    /// While that version was loaded the source began to name another, which has not been looked at yet.
+    Superseded(VersionTag),
 }
 
 struct Failure {
@@ -44,8 +49,9 @@ struct Failure {
 
 /// Brings the models of a source into a service.
 pub struct Follower<S: ModelSource> {
-    source: S,
+    source: Arc<S>,
     service: Service<S::Model>,
+    loader: Loader<S>,
     installed: Option<VersionTag>,
     failure: Option<Failure>,
     source_is_down: bool,
@@ -55,7 +61,9 @@ pub struct Follower<S: ModelSource> {
 impl<S: ModelSource> Follower<S> {
     /// Nothing is asked yet.
     pub fn new(source: S, service: Service<S::Model>) -> Self {
+        let source = Arc::new(source);
         Self {
+            loader: Loader::new(Arc::clone(&source), service.clone()),
             source,
             service,
             installed: None,
@@ -65,8 +73,8 @@ impl<S: ModelSource> Follower<S> {
         }
     }
 
-    /// Looks at the source once. Takes as long as the loading and the warm-up of a new model. `now` is
-    /// the clock of the back-off.
+    /// Looks at the source once. Takes as long as the loading and the warm-up of a new model, at most
+    /// [`crate::ServingConfig::load_timeout`]. `now` is the clock of the back-off.
     pub fn poll(&mut self, now: Instant) -> Polled {
         let source = &self.source;
         let is_first = self.installed.is_none() && !self.fallback_was_tried;
@@ -107,31 +115,24 @@ impl<S: ModelSource> Follower<S> {
             self.service.fell_behind();
             return Polled::BackingOff(tag);
         }
-        match self.bring_in(&tag) {
+        match self.loader.bring_in(&tag) {
             Ok(identity) => {
                 self.source.installed(&tag);
                 self.installed = Some(tag);
                 self.failure = None;
                 Polled::Swapped(identity)
             }
-            Err(error) => {
+            Err(Broken::Superseded) => {
+                tracing::info!(version = %tag, "given up, the source names another version by now");
+                Polled::Superseded(tag)
+            }
+            Err(Broken::Refused(error)) => {
                 let polled = self.refused(tag, &error, now);
                 self.service.fell_behind();
                 self.fall_back();
                 polled
             }
         }
-    }
-
-    fn bring_in(&self, tag: &VersionTag) -> Result<Arc<Identity>, SourceError> {
-        let model = contain(|| self.source.load(tag))
-            .unwrap_or_else(|message| Err(message.into()))
-            .inspect_err(|_| {
-                let metrics = self.service.metrics();
-                metrics.count_reload(ReloadResult::LoadFailed);
-            })?;
-        // The install counts its own result.
-        Ok(self.service.install(model)?)
     }
 
     /// Once, and only while nothing answers: whatever answers already is at least as new.
@@ -209,30 +210,6 @@ impl<S: ModelSource> Follower<S> {
         });
         Polled::Refused(tag)
     }
-
-    /// Goes on looking, on a thread of its own, at the interval of the service's settings, beginning at
-    /// once. Ends when the returned handle is dropped.
-    pub fn start(mut self) -> std::io::Result<Following> {
-        let interval = self.service.config().poll_interval;
-        let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
-        thread::Builder::new()
-            .name("fishid-follow".to_owned())
-            .spawn(move || {
-                loop {
-                    self.poll(Instant::now());
-                    if stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout) {
-                        return;
-                    }
-                }
-            })?;
-        Ok(Following { _stop: stop })
-    }
-}
-
-/// Keeps a follower going until it is dropped.
-#[derive(Debug)]
-pub struct Following {
-    _stop: Sender<()>,
 }
 
 /// An error with its causes, in one line.

@@ -11,11 +11,13 @@ mod error;
 mod flight;
 mod follow;
 mod freshness;
+mod hint;
 pub mod metric_names;
 pub mod metrics;
 mod model;
 mod photo;
 mod pool;
+mod priority;
 mod schedule;
 mod service;
 mod stages;
@@ -25,9 +27,11 @@ pub use config::{CacheConfig, ConfigError, MAX_POLL_INTERVAL, ServingConfig};
 pub use error::{InstallError, Phase, ServeError};
 pub use follow::{Follower, Following, Polled};
 pub use freshness::Freshness;
+pub use hint::{Hinted, ReloadHint};
 pub use model::{
     Effort, Identity, Measure, Model, ModelSource, Observation, SourceError, VersionTag,
 };
 pub use photo::{Photo, PhotoReader};
+pub use priority::at_low_priority;
 pub use service::{Loaded, Served, Service, StartError};
 pub use stages::Timings;

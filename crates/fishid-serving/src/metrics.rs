@@ -144,14 +144,16 @@ pub(crate) enum ReloadResult {
     Success,
     Rejected,
     LoadFailed,
+    TooSlow,
     SourceFailed,
 }
 
 impl ReloadResult {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Success,
         Self::Rejected,
         Self::LoadFailed,
+        Self::TooSlow,
         Self::SourceFailed,
     ];
 
@@ -160,6 +162,7 @@ impl ReloadResult {
             Self::Success => "success",
             Self::Rejected => "rejected",
             Self::LoadFailed => "load_failed",
+            Self::TooSlow => "too_slow",
             Self::SourceFailed => "source_failed",
         }
     }

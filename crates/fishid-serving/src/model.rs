@@ -1,6 +1,7 @@
 //! The traits this crate drives: a model that answers, and a source that says which model to use.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What tells one model from another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -80,6 +81,10 @@ pub trait Model: Send + Sync + 'static {
     }
     /// Proves that the model answers as it should, before it meets a client.
     fn warm_up(&self) -> Result<(), Self::Error>;
+    /// How long the fastest photograph of [`Self::warm_up`] took the model, where it was measured.
+    fn fastest_answer(&self) -> Option<Duration> {
+        None
+    }
     /// What an answer says, for the metrics.
     fn observe(answer: &Self::Answer) -> Observation<'_>;
     /// About how many bytes an answer holds, for the bound of the cache.
@@ -103,10 +108,14 @@ impl fmt::Display for VersionTag {
 /// Any error of a source; it is logged, never answered to a client.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Says which model should answer, and loads it. Called from the follower's own thread.
-pub trait ModelSource: Send + 'static {
+/// Says which model should answer, and loads it. Called from the follower's own threads: a load runs on one of its
+/// own, beside looks at [`Self::current`].
+pub trait ModelSource: Send + Sync + 'static {
     /// What it loads.
     type Model: Model;
+
+    /// What is followed, in words for the person who asks for a look; no secrets.
+    fn place(&self) -> String;
 
     /// The model that should answer now; `None` while there is none.
     fn current(&self) -> Result<Option<VersionTag>, SourceError>;

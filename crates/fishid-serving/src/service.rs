@@ -11,8 +11,9 @@ use crate::config::{ConfigError, ServingConfig};
 use crate::error::{InstallError, Phase, ServeError};
 use crate::flight::{Flight, Flights};
 use crate::freshness::{Freshness, SharedFreshness};
+use crate::hint::ReloadHint;
 use crate::metrics::{CacheResult, Metrics, Rejection, ReloadResult};
-use crate::model::{Identity, Model};
+use crate::model::{Identity, Model, SourceError};
 use crate::photo::Photo;
 use crate::pool::contain;
 use crate::schedule::Refusal;
@@ -32,6 +33,14 @@ impl<M: Model> Drop for Loaded<M> {
     fn drop(&mut self) {
         tracing::info!(version = %self.identity.version, "model drained and dropped");
     }
+}
+
+/// A model that has answered its warm-up and does not answer clients yet.
+#[derive(Debug)]
+pub(crate) struct Proven<M: Model> {
+    model: M,
+    identity: Arc<Identity>,
+    took: Duration,
 }
 
 /// An answer and where it came from.
@@ -63,6 +72,7 @@ struct Inner<M: Model> {
     metrics: Arc<Metrics>,
     current: RwLock<Option<Arc<Loaded<M>>>>,
     freshness: SharedFreshness,
+    reload_hint: ReloadHint,
     cache: AnswerCache<M>,
     flights: Flights<Outcome<M>>,
     stages: Stages<M>,
@@ -115,6 +125,7 @@ impl<M: Model> Service<M> {
             flights: Flights::new(),
             current: RwLock::new(None),
             freshness: SharedFreshness::default(),
+            reload_hint: ReloadHint::new(),
             draining: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             metrics,
@@ -275,11 +286,15 @@ impl<M: Model> Service<M> {
     /// Warms a model up and, if it answers as it should, lets it take the place of the one before, which
     /// finishes what it has begun. Takes as long as the warm-up: not for an async runtime's thread.
     pub fn install(&self, model: M) -> Result<Arc<Identity>, InstallError<M::Error>> {
+        let proven = self.warm_up(model)?;
+        Ok(self.swap(proven).0)
+    }
+
+    fn warm_up(&self, model: M) -> Result<Proven<M>, InstallError<M::Error>> {
         let identity = Arc::new(model.identity());
         let version = identity.version.clone();
         let started = Instant::now();
-        let warm_up = contain(|| model.warm_up());
-        let refused = match warm_up {
+        let refused = match contain(|| model.warm_up()) {
             Ok(Ok(())) => None,
             Ok(Err(source)) => Some(InstallError::WarmUp { version, source }),
             Err(message) => Some(InstallError::Panicked { version, message }),
@@ -288,6 +303,38 @@ impl<M: Model> Service<M> {
             self.0.metrics.count_reload(ReloadResult::Rejected);
             return Err(error);
         }
+        Ok(Proven {
+            model,
+            identity,
+            took: started.elapsed(),
+        })
+    }
+
+    /// Warms a model up that is to replace another. With one that answers in time in its place already, a model that
+    /// could answer no request in time is refused; how much slower it may be within that is the gate's decision.
+    pub(crate) fn prove(&self, model: M) -> Result<Proven<M>, SourceError> {
+        let proven = self.warm_up(model)?;
+        let deadline = self.0.config.deadline;
+        let too_slow = |fastest: &Duration| *fastest > deadline && self.current().is_some();
+        if let Some(fastest) = proven.model.fastest_answer().filter(too_slow) {
+            self.0.metrics.count_reload(ReloadResult::TooSlow);
+            let version = proven.identity.version.clone();
+            return Err(Box::new(InstallError::<M::Error>::TooSlow {
+                version,
+                fastest,
+                deadline,
+            }));
+        }
+        Ok(proven)
+    }
+
+    /// Gives the proven model's identity and the model before it.
+    pub(crate) fn swap(&self, proven: Proven<M>) -> (Arc<Identity>, Option<Arc<Loaded<M>>>) {
+        let Proven {
+            model,
+            identity,
+            took,
+        } = proven;
         let cache_key = model_key(&identity);
         let evaluation = model.evaluation();
         self.0.stages.expect_batches(model.max_batch());
@@ -310,10 +357,15 @@ impl<M: Model> Service<M> {
             version = %identity.version,
             digest = %identity.digest,
             before = before.as_ref().map(|loaded| loaded.identity.version.as_str()),
-            warm_up_ms = started.elapsed().as_millis() as u64,
+            warm_up_ms = took.as_millis() as u64,
             "model installed"
         );
-        Ok(identity)
+        (identity, before)
+    }
+
+    /// Asks the follower of this service to look at its source now.
+    pub fn reload_hint(&self) -> &ReloadHint {
+        &self.0.reload_hint
     }
 
     /// The model that answers now.

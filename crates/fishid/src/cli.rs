@@ -81,9 +81,13 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether the command is a long-running server, which logs for machines.
-    pub fn is_server(&self) -> bool {
-        matches!(self, Self::Serve(_))
+    /// Whether the command is a long-running server that logs for machines; `up` at a person's terminal does not.
+    pub fn logs_for_machines(&self, at_a_terminal: bool) -> bool {
+        match self {
+            Self::Serve(_) => true,
+            Self::Up(_) => !at_a_terminal,
+            _ => false,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use fishid_taxonomy::Catalogue;
 use fishid_training::GateLimits;
 use serde::Deserialize;
 
+use crate::admin_config::{self, AdminSettings};
 use crate::exit::BlameInput as _;
 
 /// Read from the current folder when it is there.
@@ -27,6 +28,8 @@ pub struct Config {
     pub registry: RegistryConfig,
     /// The server.
     pub serve: ServeConfig,
+    /// Who may ask a server for a look at its registry.
+    pub admin: AdminSettings,
     /// Training.
     pub train: TrainConfig,
     /// What a candidate may cost.
@@ -110,6 +113,10 @@ pub struct ServeConfig {
     pub cache_ttl_s: u64,
     /// How often the registry is looked at, seconds (1 to 10).
     pub poll_s: u64,
+    /// How long fetching, loading and proving a new model may take, seconds.
+    pub load_timeout_s: u64,
+    /// Origins such as `https://fish.example` whose pages may read answers.
+    pub allowed_origins: Vec<String>,
     /// How long accepted requests may take after SIGTERM, seconds.
     pub drain_s: u64,
 }
@@ -129,6 +136,8 @@ impl Default for ServeConfig {
             cache_entries: 10_000,
             cache_ttl_s: 3_600,
             poll_s: 5,
+            load_timeout_s: 300,
+            allowed_origins: Vec::new(),
             drain_s: 30,
         }
     }
@@ -211,11 +220,12 @@ pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
     }
     // Only FISHID_SECTION__KEY is a setting; FISHID_HOME and its like are not.
     let environment = Env::prefixed("FISHID_")
-        .filter(|key| key.as_str().contains("__"))
+        .filter(|key| key.as_str().contains("__") && !admin_config::is_secret(key.as_str()))
         .split("__");
     let config = figment
         .merge(tracking_uri(std::env::var(TRACKING_URI).ok()))
         .merge(environment)
+        .merge(admin_config::environment(|name| std::env::var(name).ok()))
         .extract::<Config>()
         .map_err(|error| anyhow::anyhow!(explain(&error)));
     config

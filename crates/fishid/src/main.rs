@@ -2,6 +2,7 @@
 //! Start at [`cli::Cli`] for what can be typed and at `commands` for what each command wires.
 #![allow(clippy::print_stdout, reason = "printing results is this crate's job")]
 
+mod admin_config;
 mod backbone;
 mod bundle_cache;
 mod cli;
@@ -16,6 +17,7 @@ mod registry_source;
 mod surroundings;
 mod weights_hub;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -25,7 +27,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
     };
-    init_logs(cli.verbose, cli.command.is_server());
+    init_logs(
+        cli.verbose,
+        cli.command
+            .logs_for_machines(std::io::stderr().is_terminal()),
+    );
     match commands::run(cli) {
         Ok(status) => status.into(),
         Err(error) => exit::report(&error),
@@ -34,8 +40,6 @@ fn main() -> ExitCode {
 
 /// Logs go to standard error: one JSON object a line from a server, short text from the other commands.
 fn init_logs(verbose: bool, server: bool) {
-    use std::io::IsTerminal as _;
-
     use tracing_subscriber::EnvFilter;
     let default = match (verbose, server) {
         (true, _) => "info,fishid=debug",

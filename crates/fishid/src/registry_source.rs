@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fishid_prediction::{Predictor, PredictorOptions};
 use fishid_registry::{ModelRegistry, PRODUCTION, VersionRef, without_secrets};
 use fishid_server::FishModel;
-use fishid_serving::{ModelSource, SourceError, VersionTag};
+use fishid_serving::{ModelSource, SourceError, VersionTag, at_low_priority};
 
 use crate::bundle_cache::sweep;
 use crate::commands::registry::{self, Chosen};
@@ -58,6 +58,10 @@ impl RegistrySource {
 impl ModelSource for RegistrySource {
     type Model = FishModel;
 
+    fn place(&self) -> String {
+        format!("alias {PRODUCTION} of {} in {}", self.model, self.place)
+    }
+
     fn current(&self) -> Result<Option<VersionTag>, SourceError> {
         let version = self.registry.alias(&self.model, PRODUCTION)?;
         Ok(version.map(|version| VersionTag(version.version)))
@@ -87,7 +91,14 @@ impl ModelSource for RegistrySource {
         } else {
             &self.registry
         };
-        let bundle = registry.fetch(&self.model, &VersionRef::new(&tag.0), &self.bundle_cache)?;
+        let version = VersionRef::new(&tag.0);
+        let fetch = || registry.fetch(&self.model, &version, &self.bundle_cache);
+        // Hashing takes as much of a processor as it gets; nobody waits for a reload.
+        let bundle = if is_first {
+            fetch()?
+        } else {
+            at_low_priority(fetch)?
+        };
         let model = self.open(&bundle, &tag.0)?;
         if let Ok(mut loaded) = self.loaded.lock() {
             *loaded = Some((tag.clone(), bundle));

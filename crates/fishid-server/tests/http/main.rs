@@ -1,6 +1,7 @@
 //! The server over real TCP, with a tiny model in the real engine.
 #![allow(clippy::unwrap_used)]
 
+mod admin;
 mod harness;
 mod life;
 mod overload;

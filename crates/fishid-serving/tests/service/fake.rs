@@ -75,6 +75,16 @@ pub struct FakeModel {
     max_batch: usize,
     gate: Option<Gate>,
     panics_on: Option<u32>,
+    fastest_answer: Option<Duration>,
+    /// The name of the thread that freed it.
+    pub freed_on: Arc<Mutex<Option<String>>>,
+}
+
+impl Drop for FakeModel {
+    fn drop(&mut self) {
+        let name = std::thread::current().name().unwrap_or("none").to_owned();
+        *self.freed_on.lock().unwrap() = Some(name);
+    }
 }
 
 impl FakeModel {
@@ -86,6 +96,8 @@ impl FakeModel {
             max_batch: 1,
             gate: None,
             panics_on: None,
+            fastest_answer: (version == "crawls").then_some(Duration::from_mins(1)),
+            freed_on: Arc::default(),
         }
     }
 
@@ -155,6 +167,10 @@ impl Model for FakeModel {
         } else {
             Ok(())
         }
+    }
+
+    fn fastest_answer(&self) -> Option<Duration> {
+        self.fastest_answer
     }
 
     fn observe(answer: &String) -> Observation<'_> {
@@ -263,8 +279,10 @@ pub struct FakeSource(Arc<Mutex<SourceState>>);
 struct SourceState {
     current: Option<String>,
     fails: bool,
+    n_looks: usize,
     n_loads: usize,
     kept: Option<String>,
+    gate: Option<Gate>,
 }
 
 impl FakeSource {
@@ -291,6 +309,15 @@ impl FakeSource {
         self.0.lock().unwrap().kept.clone()
     }
 
+    pub fn looks(&self) -> usize {
+        self.0.lock().unwrap().n_looks
+    }
+
+    /// Loads of versions whose name begins with "held" wait at this gate.
+    pub fn hold_by(&self, gate: &Gate) {
+        self.0.lock().unwrap().gate = Some(gate.clone());
+    }
+
     pub fn loads(&self) -> usize {
         self.0.lock().unwrap().n_loads
     }
@@ -299,8 +326,13 @@ impl FakeSource {
 impl ModelSource for FakeSource {
     type Model = FakeModel;
 
+    fn place(&self) -> String {
+        "a fake".to_owned()
+    }
+
     fn current(&self) -> Result<Option<VersionTag>, SourceError> {
-        let state = self.0.lock().unwrap();
+        let mut state = self.0.lock().unwrap();
+        state.n_looks += 1;
         if state.fails {
             return Err("the source is away".into());
         }
@@ -308,7 +340,21 @@ impl ModelSource for FakeSource {
     }
 
     fn load(&self, tag: &VersionTag) -> Result<FakeModel, SourceError> {
-        self.0.lock().unwrap().n_loads += 1;
+        let gate = {
+            let mut state = self.0.lock().unwrap();
+            state.n_loads += 1;
+            state.gate.clone().filter(|_| tag.0.starts_with("held"))
+        };
+        if let Some(gate) = gate {
+            gate.pass();
+        }
+        match tag.0.as_str() {
+            "truncated" => return Err("model.onnx has 17 bytes, not 4096".into()),
+            "mislabelled" => {
+                return Err("fishid.json has another digest than the registry says".into());
+            }
+            _ => {}
+        }
         assert!(tag.0 != "panics when loaded", "the load panics");
         Ok(FakeModel::new(&tag.0))
     }

@@ -3,6 +3,7 @@
 
 mod fake;
 mod overload;
+mod reload;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

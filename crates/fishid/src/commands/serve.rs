@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use fishid_engine::EngineOptions;
 use fishid_prediction::PredictorOptions;
 use fishid_registry::{check_model, without_secrets};
-use fishid_server::{FishModel, Registry, ServerConfig, serve, stop_signal};
+use fishid_server::{FishModel, Origin, Registry, ServerConfig, serve, stop_signal};
 use fishid_serving::metrics::Metrics;
 use fishid_serving::{CacheConfig, Follower, Following, Service, ServingConfig};
 
@@ -45,7 +45,7 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
         check_model(&chosen.model).map_err(registry::blame)?;
         From::Registry(Box::new(RegistrySource::new(chosen, options, home)?))
     };
-    answer(from, listen, &config.serve)
+    answer(from, listen, config)
 }
 
 /// Where the models come from.
@@ -69,16 +69,12 @@ pub fn predictor_options(config: &ServeConfig) -> PredictorOptions {
 }
 
 /// Serves until SIGTERM or SIGINT, then drains.
-pub fn answer(from: From, listen: &str, config: &ServeConfig) -> anyhow::Result<Status> {
+pub fn answer(from: From, listen: &str, settings: &Config) -> anyhow::Result<Status> {
+    let config = &settings.serve;
+    let server_config = server_config(listen, settings).blame_input()?;
     let mut metrics_registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut metrics_registry));
     let service = Service::start(serving_config(config), metrics).blame_input()?;
-    let server_config = ServerConfig {
-        drain_timeout: Duration::from_secs(config.drain_s),
-        max_in_flight: config.max_in_flight,
-        max_connections: config.max_connections,
-        ..ServerConfig::listening_on(listen)
-    };
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -109,6 +105,19 @@ fn install(from: From, service: &Service<FishModel>) -> anyhow::Result<Option<Fo
     }
 }
 
+fn server_config(listen: &str, settings: &Config) -> anyhow::Result<ServerConfig> {
+    let origins = settings.serve.allowed_origins.iter();
+    let origins: Result<Vec<Origin>, _> = origins.map(|origin| origin.parse()).collect();
+    Ok(ServerConfig {
+        drain_timeout: Duration::from_secs(settings.serve.drain_s),
+        max_in_flight: settings.serve.max_in_flight,
+        max_connections: settings.serve.max_connections,
+        allowed_origins: origins.context("serve.allowed_origins")?,
+        admin: settings.admin.secrets()?,
+        ..ServerConfig::listening_on(listen)
+    })
+}
+
 fn serving_config(config: &ServeConfig) -> ServingConfig {
     let defaults = ServingConfig::default();
     ServingConfig {
@@ -123,6 +132,7 @@ fn serving_config(config: &ServeConfig) -> ServingConfig {
             time_to_live: Duration::from_secs(config.cache_ttl_s),
         },
         poll_interval: Duration::from_secs(config.poll_s),
+        load_timeout: Duration::from_secs(config.load_timeout_s),
         ..defaults
     }
 }

@@ -61,7 +61,7 @@ pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status
         print_line(reason)?;
     }
     let source = RegistrySource::new(chosen, predictor_options(&config.serve), home)?;
-    answer(From::Registry(Box::new(source)), listen, &config.serve)
+    answer(From::Registry(Box::new(source)), listen, config)
 }
 
 /// Why a model has to be trained first; `None` when the one in production is what was asked for.
