@@ -22,6 +22,12 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// The memory of a replaced model goes back to the system, which glibc's allocator does only now and then: most of it
+/// is ONNX Runtime's, which the symbol `malloc` of this program serves as well. Measured in docs/RELIABILITY.md.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
