@@ -97,6 +97,10 @@ def test_a_second_server_knows_what_the_first_has_answered(small_bundle, serve, 
     assert counted(second, "error") == 30
     assert not is_up(second)
 
+    # A server that asked nothing meanwhile learns of the lost connection from its next photograph.
+    assert not ask(first, encoded(size=(199, 200)))["cached"]
+    assert not is_up(first)
+
     redis.start()
     wait_for(lambda: is_up(first) and is_up(second))
     fresh = encoded(size=(400, 300))

@@ -47,7 +47,7 @@ const HEAVY: &[(&str, &[&str])] = &[
         "burn",
         &["fishid-network", "fishid-training", "fishid-bench"],
     ),
-    ("turbojpeg", &["fishid-image"]),
+    ("turbojpeg", &["fishid-image", "fishid-bench"]),
     ("object_store", &["fishid-storage"]),
     ("parquet", &["fishid-prediction", "fishid-training"]),
     ("clap", &["fishid"]),

@@ -158,6 +158,5 @@ fn serving_config(config: &ServeConfig, streams: Option<NonZeroUsize>) -> Servin
         },
         poll_interval: Duration::from_secs(config.poll_s),
         load_timeout: Duration::from_secs(config.load_timeout_s),
-        ..defaults
     }
 }
