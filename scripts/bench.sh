@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures again what docs/TRAINING.md and docs/BATCH.md quote. `scripts/bench.sh [folds|rate|search|predict|table|network|graph]…`,
+# Measures again what docs/TRAINING.md and docs/BATCH.md quote. `scripts/bench.sh [folds|rate|search|predict|table|network|graph|micro]…`,
 # all without an argument. Needs FISHID_TEST_DATA with the real photographs and backbone; network and graph install
 # PyTorch, some gigabytes, to compare with.
 set -euo pipefail
@@ -9,7 +9,7 @@ FISHID_TEST_DATA=$(cd "$FISHID_TEST_DATA" && pwd)
 export FISHID_TEST_DATA
 : "${FISHID_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/fishid}"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$FISHID_CACHE/target}
-[ $# -gt 0 ] || set -- folds rate search predict table network graph
+[ $# -gt 0 ] || set -- folds rate search predict table network graph micro
 
 binary() {
   cargo run --release --locked --quiet --package fishid-bench --bin "$1"
@@ -67,6 +67,11 @@ graph() {
   "$python" bench/torch_graph.py --writer "$CARGO_TARGET_DIR/release/write_graph"
 }
 
+# The parts of a request, each alone.
+micro() {
+  cargo bench --profile release --locked --quiet --package fishid-bench --bench micro
+}
+
 for what in "$@"; do
   printf '\n=== %s\n' "$what"
   case $what in
@@ -77,6 +82,7 @@ for what in "$@"; do
     table) table ;;
     network) network ;;
     graph) graph ;;
-    *) echo "unknown measurement '$what': folds, rate, search, predict, table, network or graph" >&2 && exit 64 ;;
+    micro) micro ;;
+    *) echo "unknown measurement '$what': folds, rate, search, predict, table, network, graph or micro" >&2 && exit 64 ;;
   esac
 done

@@ -166,7 +166,7 @@ def test_the_whole_life_in_a_registry(fishid, serve, small_bundle, small_fish, t
 
 def test_predict_on_the_command_line_and_over_http_agree(fishid, serve, small_bundle, small_fish):
     photo = next(small_fish.glob("*/*.jpg"))
-    server = serve(fishid, "serve", "--bundle", small_bundle[0])
+    server = serve(fishid, "serve", "--bundle", small_bundle[0], "--precision", "f32")
     server.wait_ready(60)
     over_http = server.predict(photo.read_bytes(), lang="en").json()
     typed = fishid.ok("predict", small_bundle[0], photo, "--lang", "en", "--json").json_lines()[0]

@@ -63,8 +63,8 @@ pub struct EngineChoice {
     pub chosen_by: ChosenBy,
     /// What it gave, where it was measured.
     pub measured: Option<Measurement>,
-    /// The largest difference of a probability from f32 on the golden photographs.
-    pub golden_max_difference: f32,
+    /// The largest difference of a probability from f32 on the golden photographs; `None` where they disagree.
+    pub golden_max_difference: Option<f32>,
 }
 
 /// Opens bundles with the engine that suits this machine.
@@ -92,12 +92,11 @@ impl EngineChooser {
         }
     }
 
-    /// Opens a bundle and proves that it answers as f32 does on its golden photographs; where the plan does not, the
-    /// bundle is opened in f32, which must.
+    /// Opens a bundle and sees whether it answers as f32 does on its golden photographs; where the plan does not, the
+    /// bundle is opened in f32. Whether it answers as it should at all is [`Predictor::warm_up`]'s to say.
     ///
     /// # Errors
-    /// The bundle or the library cannot be used, the wishes contradict the machine, or the golden photographs
-    /// disagree in f32 too.
+    /// The bundle or the library cannot be used, or the wishes contradict the machine.
     pub fn open(&self, bundle_dir: &Path, occasion: Occasion) -> Result<Predictor, PredictError> {
         let subject = Subject::of(bundle_dir)?;
         let record = self.record(&subject, occasion)?;
@@ -120,7 +119,7 @@ impl EngineChooser {
             chosen_by
         };
         let choice = EngineChoice {
-            golden_max_difference: predictor.golden_max_difference().unwrap_or_default(),
+            golden_max_difference: predictor.golden_max_difference(),
             plan,
             chosen_by,
             measured,
@@ -131,7 +130,7 @@ impl EngineChooser {
             latency_ms = choice.measured.as_ref().map(|found| found.latency_ms),
             photographs_per_second =
                 choice.measured.as_ref().map(|found| found.photographs_per_second),
-            golden_max_difference = f64::from(choice.golden_max_difference),
+            golden_max_difference = choice.golden_max_difference.map(f64::from),
             cores = subject.machine.cores,
             "engine chosen"
         );
@@ -151,7 +150,7 @@ impl EngineChooser {
         if occasion == Occasion::Reload || found.as_ref().is_some_and(is_enough) {
             return Ok(found);
         }
-        self.measure_quickly(subject)
+        self.measure_quickly(subject, found)
     }
 
     fn open_as_planned(
@@ -172,9 +171,8 @@ impl EngineChooser {
         };
         let next = match opened {
             Ok(_) if plan.precision == Precision::F32 => {
-                // In f32 there is no excuse: the report says which photograph is answered otherwise.
+                // In f32 there is no excuse: the warm-up says which photograph is answered otherwise.
                 let predictor = self.open_plan(subject, &plan)?;
-                predictor.prove(GOLDEN_TOLERANCE)?;
                 return Ok((predictor, plan, false));
             }
             Ok(report) => {

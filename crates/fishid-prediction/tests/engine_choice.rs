@@ -69,6 +69,28 @@ fn what_tune_found_is_used_by_the_next_start_and_by_a_retrained_head() {
 }
 
 #[test]
+fn measuring_another_plan_keeps_what_was_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = EngineChooser::new(folder.path(), Wishes::default());
+    let tuned = free.tune(&tiny_bundle(), Goal::Latency, |_, _| ()).unwrap();
+    let three = Wishes {
+        streams: NonZeroUsize::new(3),
+        threads: NonZeroUsize::new(1),
+        ..Wishes::default()
+    };
+    let bound = EngineChooser::new(folder.path(), three.clone());
+    let found = choice(&bound, &tiny_bundle(), Occasion::FirstStart);
+    assert!(three.are_met_by(&found.plan) && found.measured.is_some());
+    let again = choice(&free, &tiny_bundle(), Occasion::FirstStart);
+    assert!(
+        tuned
+            .measured
+            .iter()
+            .any(|kept| Some(kept) == again.measured.as_ref())
+    );
+}
+
+#[test]
 fn settings_go_before_what_was_measured() {
     let folder = tempfile::tempdir().unwrap();
     let free = EngineChooser::new(folder.path(), Wishes::default());
@@ -171,7 +193,8 @@ fn a_model_that_answers_wrongly_in_f32_is_refused() {
         parts.golden[0].probabilities.rotate_left(1);
     });
     let chooser = EngineChooser::new(folder.path(), Wishes::default());
-    let error = chooser.open(&bundle, Occasion::FirstStart).unwrap_err();
+    let predictor = chooser.open(&bundle, Occasion::FirstStart).unwrap();
+    let error = predictor.warm_up().unwrap_err();
     assert!(matches!(error, PredictError::Golden { .. }), "{error}");
     assert_eq!(files(&folder.path().join("proofs")), [] as [PathBuf; 0]);
 }
@@ -193,6 +216,7 @@ fn a_proven_model_is_asked_less_and_other_golden_answers_prove_it_anew() {
             last.probabilities.rotate_left(1);
         }
     });
-    let error = chooser.open(&bundle, Occasion::Reload).unwrap_err();
+    let predictor = chooser.open(&bundle, Occasion::Reload).unwrap();
+    let error = predictor.warm_up().unwrap_err();
     assert!(matches!(error, PredictError::Golden { .. }), "{error}");
 }

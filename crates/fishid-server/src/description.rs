@@ -244,7 +244,9 @@ impl ModelDescription {
                         latency_ms: found.latency_ms,
                         photographs_per_second: found.photographs_per_second,
                     }),
-                golden_max_difference: choice.map(|choice| f64::from(choice.golden_max_difference)),
+                golden_max_difference: choice
+                    .and_then(|choice| choice.golden_max_difference)
+                    .map(f64::from),
             },
             extras: predictor
                 .output_names()

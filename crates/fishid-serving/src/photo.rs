@@ -1,10 +1,10 @@
 //! A photograph's bytes together with their digest, which is what the cache knows it by.
 //!
 //! The digest is taken chunk by chunk while the bytes arrive: ten megabytes hashed at once would hold up
-//! a thread of the async runtime for as long as a small model takes to answer.
+//! a thread of the async runtime. BLAKE3, because SHA-256 was a third of what an answer out of the cache costs; as
+//! hard to forge, which matters where strangers share a cache.
 
 use bytes::{Bytes, BytesMut};
-use sha2::{Digest, Sha256};
 
 /// A whole photograph as it was sent.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub struct Photo {
 impl Photo {
     /// Takes the digest at once; for bytes that are already there.
     pub fn new(bytes: Bytes) -> Self {
-        let digest = Sha256::digest(&bytes).into();
+        let digest = blake3::hash(&bytes).into();
         Self { bytes, digest }
     }
 
@@ -25,7 +25,7 @@ impl Photo {
         &self.bytes
     }
 
-    /// SHA-256 of the bytes.
+    /// BLAKE3 of the bytes.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
@@ -35,7 +35,7 @@ impl Photo {
 #[derive(Debug, Default)]
 pub struct PhotoReader {
     bytes: BytesMut,
-    hasher: Sha256,
+    hasher: blake3::Hasher,
 }
 
 impl PhotoReader {
@@ -43,7 +43,7 @@ impl PhotoReader {
     pub fn with_capacity(n_bytes: usize) -> Self {
         Self {
             bytes: BytesMut::with_capacity(n_bytes),
-            hasher: Sha256::new(),
+            hasher: blake3::Hasher::new(),
         }
     }
 

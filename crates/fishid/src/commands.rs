@@ -29,7 +29,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Weights(command) => weights::run(command, &config, &home),
         Command::Train(args) => train::run(&args, &config, &home),
         Command::Evaluate(args) => evaluate::run(&args, &config),
-        Command::Predict(args) => predict::run(&args),
+        Command::Predict(args) => predict::run(&args, &config, &home),
         Command::Registry(command) => registry::run(command, &config, &home),
         Command::Pipeline(PipelineCommand::Run(args)) => pipeline::run(&args, &config, &home),
         Command::Serve(args) => serve::run(&args, &config, &home),

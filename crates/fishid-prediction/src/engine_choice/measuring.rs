@@ -49,6 +49,8 @@ impl EngineChooser {
         mut progress: impl FnMut(&Plan, Result<&Measurement, &str>),
     ) -> Result<Tuned, PredictError> {
         let subject = Subject::of(bundle_dir)?;
+        // Wishes that contradict each other are told before anything is measured.
+        Plan::unmeasured(&subject.machine, &self.wishes)?;
         let model = subject.bundle.model_path();
         let mut measured: Vec<Measurement> = Vec::new();
         let mut refused = Vec::new();
@@ -172,9 +174,12 @@ impl EngineChooser {
     }
 
     /// The plan that the facts suggest, and while there is time ONNX Runtime's own kernels beside it.
+    ///
+    /// What was `known` before of other plans stays in the record.
     pub(super) fn measure_quickly(
         &self,
         subject: &Subject,
+        known: Option<Record>,
     ) -> Result<Option<Record>, PredictError> {
         let started = Instant::now();
         let suggested = Plan::unmeasured(&subject.machine, &self.wishes)?;
@@ -184,6 +189,7 @@ impl EngineChooser {
         };
         let model = subject.bundle.model_path();
         let mut measured: Vec<Measurement> = Vec::new();
+        let n_before = known.as_ref().map_or(0, |record| record.measured.len());
         for plan in [suggested, on_cpu] {
             let is_late = started.elapsed() > QUICK_LAST_START;
             let is_known = measured.iter().any(|found| found.plan == plan);
@@ -198,9 +204,11 @@ impl EngineChooser {
             }
         }
         if measured.is_empty() {
-            return Ok(None);
+            return Ok(known);
         }
-        let record = Record::new(Extent::Quick, Goal::default(), measured);
+        let mut record =
+            known.unwrap_or_else(|| Record::new(Extent::Quick, Goal::default(), Vec::new()));
+        record.measured.extend(measured);
         if let Err(error) = self
             .records()
             .write(&subject.topology, &subject.machine, &record)
@@ -209,7 +217,7 @@ impl EngineChooser {
         }
         tracing::info!(
             took_ms = started.elapsed().as_millis() as u64,
-            n_plans = record.measured.len(),
+            n_plans = record.measured.len() - n_before,
             "engine measured for the first time; `fishid tune` does it thoroughly"
         );
         Ok(Some(record))

@@ -8,17 +8,19 @@ use std::sync::Arc;
 
 use fishid_engine::EngineError;
 use fishid_prediction::{
-    Circumstances, PredictError, Predictor, PredictorOptions, Reply, predict_files,
+    Circumstances, EngineChooser, PredictError, Predictor, PredictorOptions, Reply, predict_files,
 };
 use fishid_taxonomy::Language;
 use serde_json::json;
 
 use super::{print_json, print_line};
-use crate::cli::PredictArgs;
+use crate::cli::{EngineArgs, PredictArgs};
+use crate::config::Config;
 use crate::exit::{BlameInput as _, InputError, Status};
+use crate::home::Home;
 use crate::photographs;
 
-pub fn run(args: &PredictArgs) -> anyhow::Result<Status> {
+pub fn run(args: &PredictArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
     let language: Language = args.lang.parse().blame_input()?;
     if !args.bundle.is_dir() {
         anyhow::bail!(InputError(format!(
@@ -27,7 +29,9 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<Status> {
         )));
     }
     if let Some(out) = &args.out {
-        return table::run(args, out, language);
+        let wishes = config.engine.wishes(&EngineArgs::default());
+        let engine = EngineChooser::new(home.engine(), table::shared_out(&wishes));
+        return table::run(args, out, language, &engine);
     }
     if let Some(remote) = args.photos.iter().find(|path| inputs::is_remote(path)) {
         anyhow::bail!(InputError(format!(
@@ -59,7 +63,8 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<Status> {
             photographs::EXTENSIONS.join(", ")
         )));
     }
-    // One photograph gets every core; many share them, one each.
+    // Few photographs are answered in f32 by ONNX Runtime's own kernels, which are there soonest and give what any
+    // other reader of the bundle gets. One photograph gets every core; many share them, one each.
     let is_single = args.photos.len() == 1 && !args.photos[0].is_dir();
     let n_threads = if is_single {
         1

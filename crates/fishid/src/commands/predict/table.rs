@@ -1,5 +1,6 @@
 //! `fishid predict … --out TABLE`: photographs by the hundred thousand, stopped and gone on with at will.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,13 +8,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use fishid_engine::{Wishes, usable_cores};
 use fishid_prediction::scoring::{Output, Row, Run, RunError, RunIdentity, Scored, Threads, score};
-use fishid_prediction::{Circumstances, Predictor, PredictorOptions};
+use fishid_prediction::{Circumstances, EngineChooser, Occasion, Predictor};
 use fishid_taxonomy::Language;
 use serde_json::json;
 
 use super::inputs::Inputs;
-use super::open;
 use crate::cli::PredictArgs;
 use crate::commands::{print_json, print_line};
 use crate::exit::{BlameInput as _, InputError, Status};
@@ -26,12 +27,29 @@ const READERS_OF_S3: usize = 16;
 /// How often it is looked whether the person wants to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-pub fn run(args: &PredictArgs, out: &Path, language: Language) -> anyhow::Result<Status> {
+/// Many photographs share the cores, one each: that is the most of them per second. What is set goes first.
+pub fn shared_out(set: &Wishes) -> Wishes {
+    let is_free = set.streams.is_none() && set.threads.is_none();
+    let one_each = is_free.then(|| NonZeroUsize::new(usable_cores())).flatten();
+    Wishes {
+        streams: set.streams.or(one_each),
+        threads: set.threads.or(one_each.map(|_| NonZeroUsize::MIN)),
+        ..set.clone()
+    }
+}
+
+pub fn run(
+    args: &PredictArgs,
+    out: &Path,
+    language: Language,
+    engine: &EngineChooser,
+) -> anyhow::Result<Status> {
     let output = Output::new(out).blame_input()?;
     let inputs = Inputs::open(&args.photos)?;
-    let n_workers = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let predictor = open(&args.bundle, &PredictorOptions::for_files(n_workers))?;
-    let predictor = Arc::new(predictor);
+    let opened = engine.open(&args.bundle, Occasion::FirstStart);
+    let predictor = Arc::new(opened.map_err(super::blame)?);
+    predictor.warm_up()?;
+    let n_workers = predictor.n_sessions().max(usable_cores());
     if let Some(reason) = &predictor.manifest().demonstration {
         eprintln!("{reason}");
     }
