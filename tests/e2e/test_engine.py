@@ -34,7 +34,7 @@ def test_the_first_start_measures_and_the_second_does_not(fishid, serve, small_b
 
 
 def test_tune_prints_its_choice_and_the_server_uses_it(fishid, serve, small_bundle):
-    tuned = fishid.ok("tune", small_bundle[0], "--goal", "throughput", "--json")
+    tuned = fishid.ok("tune", small_bundle[0], "--goal", "throughput", "--seconds", "0.2", "--json")
     found = tuned.json()
     assert found["chosen"] in [one["plan"] for one in found["measured"]]
     assert Path(found["kept_in"]).is_file()
@@ -63,6 +63,8 @@ def test_settings_go_before_measurements(fishid, serve, small_bundle):
     [
         (["--precision", "int8"], 64, "f32 or bf16"),
         (["--streams", "0"], 64, "--streams"),
+        (["--seconds=-1"], 2, "0 to 600"),
+        (["--seconds", "1e9"], 2, "0 to 600"),
         (["--provider", "gpu"], 64, "cpu, openvino or cuda"),
         (["--provider", "cpu", "--precision", "bf16"], 2, "use f32"),
     ],
@@ -108,6 +110,8 @@ def test_a_quota_of_one_processor_gives_one_thread(fishid, small_bundle):
         outcome = fishid.ok(
             "tune",
             small_bundle[0],
+            "--seconds",
+            "0.2",
             "--json",
             before=lambda: members.write_text(str(os.getpid())),
         )

@@ -15,7 +15,7 @@ mod reply;
 pub mod scoring;
 mod stored;
 
-pub use engine_choice::{ChosenBy, EngineChoice, EngineChooser, Occasion, Tuned};
+pub use engine_choice::{ChosenBy, EngineChoice, EngineChooser, Occasion, TuneOptions, Tuned};
 pub use error::PredictError;
 pub use files::{AnsweredFile, PredictFiles, predict_files};
 pub use golden::{GOLDEN_TOLERANCE, GoldenMiss, GoldenReport};

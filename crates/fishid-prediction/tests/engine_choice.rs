@@ -3,18 +3,28 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fishid_engine::{Goal, Machine, Precision, Provider, Wishes};
 use fishid_image::{RgbPhoto, encode_png};
 use fishid_network::onnx::Dimension;
 use fishid_network::{GraphBuilder, image_input};
-use fishid_prediction::{ChosenBy, EngineChoice, EngineChooser, Occasion, PredictError};
+use fishid_prediction::{
+    ChosenBy, EngineChoice, EngineChooser, Occasion, PredictError, TuneOptions,
+};
 use fishid_testing::{tiny_bundle, write_bundle};
 
 fn choice(chooser: &EngineChooser, bundle: &Path, occasion: Occasion) -> EngineChoice {
     let predictor = chooser.open(bundle, occasion).unwrap();
     predictor.warm_up().unwrap();
     predictor.engine_choice().unwrap().clone()
+}
+
+fn briefly(goal: Goal) -> TuneOptions {
+    TuneOptions {
+        goal,
+        per_plan: Duration::from_millis(20),
+    }
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -55,7 +65,9 @@ fn what_tune_found_is_used_by_the_next_start_and_by_a_retrained_head() {
     let chooser = EngineChooser::new(folder.path(), Wishes::default());
     let mut n_heard = 0;
     let tuned = chooser
-        .tune(&tiny_bundle(), Goal::Throughput, |_, _| n_heard += 1)
+        .tune(&tiny_bundle(), briefly(Goal::Throughput), |_, _| {
+            n_heard += 1;
+        })
         .unwrap();
     assert_eq!(n_heard, tuned.measured.len() + tuned.refused.len());
     assert!(tuned.measured.iter().any(|found| found.plan.batch > 1));
@@ -72,7 +84,9 @@ fn what_tune_found_is_used_by_the_next_start_and_by_a_retrained_head() {
 fn measuring_another_plan_keeps_what_was_known() {
     let folder = tempfile::tempdir().unwrap();
     let free = EngineChooser::new(folder.path(), Wishes::default());
-    let tuned = free.tune(&tiny_bundle(), Goal::Latency, |_, _| ()).unwrap();
+    let tuned = free
+        .tune(&tiny_bundle(), briefly(Goal::Latency), |_, _| ())
+        .unwrap();
     let three = Wishes {
         streams: NonZeroUsize::new(3),
         threads: NonZeroUsize::new(1),
@@ -81,13 +95,14 @@ fn measuring_another_plan_keeps_what_was_known() {
     let bound = EngineChooser::new(folder.path(), three.clone());
     let found = choice(&bound, &tiny_bundle(), Occasion::FirstStart);
     assert!(three.are_met_by(&found.plan) && found.measured.is_some());
-    let again = choice(&free, &tiny_bundle(), Occasion::FirstStart);
-    assert!(
-        tuned
-            .measured
-            .iter()
-            .any(|kept| Some(kept) == again.measured.as_ref())
-    );
+    let kept = std::fs::read(tuned.kept_in).unwrap();
+    let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
+    let kept = kept["measured"].as_array().unwrap();
+    for before in &tuned.measured {
+        let before = serde_json::to_value(before).unwrap();
+        assert!(kept.contains(&before), "{before} is lost");
+    }
+    assert!(kept.len() > tuned.measured.len());
 }
 
 #[test]
@@ -174,7 +189,7 @@ fn a_model_whose_answers_bf16_changes_is_served_in_f32() {
         assert_eq!(found.chosen_by, ChosenBy::Fallback);
     }
     let tuned = EngineChooser::new(folder.path(), Wishes::default())
-        .tune(&bundle, Goal::Latency, |_, _| ())
+        .tune(&bundle, briefly(Goal::Latency), |_, _| ())
         .unwrap();
     let reasons: Vec<&str> = tuned
         .refused

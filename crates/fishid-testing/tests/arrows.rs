@@ -50,8 +50,8 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("turbojpeg", &["fishid-image", "fishid-bench"]),
     ("object_store", &["fishid-storage"]),
     ("parquet", &["fishid-prediction", "fishid-training"]),
-    ("clap", &["fishid"]),
-    ("prost", &["fishid-network"]),
+    ("clap", &["fishid", "fishid-bench"]),
+    ("prost", &["fishid-engine", "fishid-network"]),
     ("redis", &["fishid-serving"]),
 ];
 

@@ -16,10 +16,17 @@ use crate::PredictError;
 /// all ends within 3 s.
 const QUICK_PER_PLAN: Duration = Duration::from_millis(300);
 const QUICK_LAST_START: Duration = Duration::from_millis(1_300);
-/// Time for one plan of `fishid tune`, loading not counted.
-const FULL_PER_PLAN: Duration = Duration::from_secs(4);
 /// Batches that are tried; larger ones were slower per photograph wherever these were.
 const BATCHES: [usize; 2] = [2, 4];
+
+/// How `fishid tune` measures.
+#[derive(Debug, Clone, Copy)]
+pub struct TuneOptions {
+    /// What the plan is to be good at.
+    pub goal: Goal,
+    /// Time for each plan, loading not counted.
+    pub per_plan: Duration,
+}
 
 /// What `fishid tune` found.
 #[derive(Debug)]
@@ -38,14 +45,14 @@ pub struct Tuned {
 
 impl EngineChooser {
     /// Measures precision, streams × threads and batch, and keeps the result for every model of this topology on this
-    /// machine. Takes about half a minute; `progress` hears each result.
+    /// machine. `progress` hears each result.
     ///
     /// # Errors
     /// As [`EngineChooser::open`]; no plan can be used; the record cannot be written.
     pub fn tune(
         &self,
         bundle_dir: &Path,
-        goal: Goal,
+        TuneOptions { goal, per_plan }: TuneOptions,
         mut progress: impl FnMut(&Plan, Result<&Measurement, &str>),
     ) -> Result<Tuned, PredictError> {
         let subject = Subject::of(bundle_dir)?;
@@ -73,7 +80,7 @@ impl EngineChooser {
             }
             for plan in self.plans(provider, precision, subject.machine.cores) {
                 let options = self.session_options(&plan);
-                let found = measure(&ModelSource::File(&model), &plan, &options, FULL_PER_PLAN);
+                let found = measure(&ModelSource::File(&model), &plan, &options, per_plan);
                 note(plan, found.map_err(|error| error.to_string()));
             }
         }

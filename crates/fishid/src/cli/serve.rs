@@ -56,6 +56,9 @@ pub struct TuneArgs {
     /// What the settings are to be best at: latency of one photograph alone, or throughput of many
     #[arg(long, default_value = "latency")]
     pub goal: Goal,
+    /// Time for each plan, loading not counted
+    #[arg(long, value_name = "SECONDS", default_value_t = 4.0)]
+    pub seconds: f64,
     #[command(flatten)]
     pub engine: EngineArgs,
     /// Print the result as JSON

@@ -1,14 +1,20 @@
 //! `fishid tune`: measures how the engine should run a network on this machine, and keeps it.
 
+use std::time::Duration;
+
+use anyhow::Context as _;
 use fishid_engine::{Measurement, Plan};
-use fishid_prediction::EngineChooser;
+use fishid_prediction::{EngineChooser, TuneOptions};
 use serde_json::json;
 
 use super::{predict, print_json, print_line};
 use crate::cli::TuneArgs;
 use crate::config::Config;
-use crate::exit::{InputError, Status};
+use crate::exit::{BlameInput as _, InputError, Status};
 use crate::home::Home;
+
+/// More than this for a single plan is a slip of the keyboard.
+const LONGEST_PER_PLAN: Duration = Duration::from_mins(10);
 
 pub fn run(args: &TuneArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
     if !args.bundle.is_dir() {
@@ -18,8 +24,16 @@ pub fn run(args: &TuneArgs, config: &Config, home: &Home) -> anyhow::Result<Stat
         )));
     }
     let engine = EngineChooser::new(home.engine(), config.engine.wishes(&args.engine));
+    let options = TuneOptions {
+        goal: args.goal,
+        per_plan: Duration::try_from_secs_f64(args.seconds)
+            .ok()
+            .filter(|time| *time <= LONGEST_PER_PLAN)
+            .with_context(|| format!("--seconds {}: 0 to 600 are taken", args.seconds))
+            .blame_input()?,
+    };
     let tuned = engine
-        .tune(&args.bundle, args.goal, |plan, outcome| {
+        .tune(&args.bundle, options, |plan, outcome| {
             eprintln!("{}", line(plan, outcome));
         })
         .map_err(predict::blame)?;
