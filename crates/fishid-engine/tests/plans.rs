@@ -219,10 +219,3 @@ fn a_retrained_head_keeps_the_topology_and_another_network_does_not() {
     assert_ne!(digest(&graph(7, 5, 0.0)), first);
     assert_eq!(topology_digest(b"no graph at all"), None);
 }
-
-#[test]
-fn the_cores_of_a_process_are_those_of_its_quota() {
-    let affinity = std::thread::available_parallelism().unwrap().get();
-    assert_eq!(fishid_engine::usable_cores(), affinity);
-    assert_eq!(Machine::here().unwrap().cores, affinity);
-}
