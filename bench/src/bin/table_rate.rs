@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout)] // the table is what it is for
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,9 +16,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use fishid_bench::peak_memory_mib;
+use fishid_engine::Wishes;
 use fishid_image::{RgbPhoto, encode_jpeg};
 use fishid_prediction::scoring::{Output, Photograph, Row, Run, RunIdentity, Threads, score};
-use fishid_prediction::{Circumstances, Predictor, PredictorOptions};
+use fishid_prediction::{Circumstances, EngineChooser, Occasion, Predictor};
 use fishid_storage::{Storage, Walked};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -35,9 +37,15 @@ fn main() -> Result<()> {
         Some(given) => PathBuf::from(given),
         None => draw(folder.path())?,
     };
-    let n_threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let options = PredictorOptions::for_files(n_threads);
-    let predictor = Arc::new(Predictor::open_with(&bundle, &options)?);
+    let n_threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    // The engine of `predict --out`: the machine's own choice, one stream a core.
+    let wishes = Wishes {
+        streams: NonZeroUsize::new(n_threads),
+        threads: Some(NonZeroUsize::MIN),
+        ..Wishes::default()
+    };
+    let chooser = EngineChooser::new(folder.path().join("engine"), wishes);
+    let predictor = Arc::new(chooser.open(Path::new(&bundle), Occasion::FirstStart)?);
     let place = Arc::new(Storage::open(
         &photographs.to_string_lossy(),
         &BTreeMap::new(),
