@@ -20,6 +20,8 @@ OPERATIONS = 8.9e9
 SIZES = {"1mp": "1 MP", "12mp": "12 MP", "real": "fishcam"}
 # From the issue: what is compared, against whom, at least.
 P50_AIMS = {
+    # The issue's figures stand on `predict`; the function is what someone who looked for speed would write.
+    "keras-predict": {"1mp": 3.7, "12mp": 5.2},
     "keras": {"1mp": 3.7, "12mp": 5.2},
     "onnxruntime": {"1mp": 1.6, "12mp": 2.0},
     "openvino": {"1mp": 1.05, "12mp": 1.15},
@@ -30,9 +32,7 @@ class Results:
     def __init__(self, path: Path):
         self.all = json.loads(path.read_text())
         self.servers = self.all["servers"]
-        self.is_whole = not self.all["quick"] and set(self.servers) == {
-            plan.name for plan in PLANS if plan.is_usual
-        }
+        self.is_whole = not self.all["quick"] and set(self.servers) == {plan.name for plan in PLANS}
 
     def rounds(self, name: str) -> list[dict]:
         return self.servers[name]["rounds"]

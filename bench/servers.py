@@ -30,7 +30,6 @@ class Plan:
     searches: bool = True
     environment: dict = field(default_factory=dict)
     arguments: tuple = ()
-    is_usual: bool = True
 
     @property
     def is_fishid(self) -> bool:
@@ -42,16 +41,26 @@ class Plan:
         return PEERS / self.name.partition("-")[0]
 
 
+# Uvicorn runs with `--no-access-log`.
+QUIET = {"FISHID_LOG": "warn"}
+
 PLANS = [
-    Plan("fishid", "fishid", "its defaults, after `fishid tune` where the build has it", False, True),
+    Plan(
+        "fishid",
+        "fishid",
+        "its defaults, after `fishid tune`; as with its peers, no line in the log for each request",
+        is_exact=False,
+        caches=True,
+        environment=QUIET,
+    ),
     Plan(
         "fishid-streams",
         "fishid, 2 streams",
-        "two photographs side by side, one thread each; only when asked for",
+        "the same with two photographs side by side, one thread each",
         is_exact=False,
         caches=True,
+        environment=QUIET,
         arguments=("--streams", "2", "--threads", "1"),
-        is_usual=False,
     ),
     Plan(
         "keras",
