@@ -16,6 +16,12 @@ BACKBONE ?=
 WEIGHTS ?=
 LISTEN ?= 127.0.0.1:8080
 
+# `make upload-dataset TO=s3://bucket/prefix`, from FROM; DRY_RUN=1 changes nothing.
+TO ?=
+FROM ?= datasets_final/processed_images
+DRY_RUN ?=
+export DRY_RUN
+
 # Minutes of `make soak`.
 MINUTES ?= 30
 
@@ -30,10 +36,10 @@ REDIS_PORT ?=
 QUICK ?=
 ONLY ?=
 
-.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench bench-training soak
+.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench bench-training soak upload-dataset
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: ## what building and running need: system packages, ONNX Runtime, the page's parts
 	@scripts/setup.sh run
@@ -71,6 +77,9 @@ test-full: setup setup-test ## the slow ones too: many kills, long soaks
 
 lint: setup setup-test ## formatting, lints, licences, docs, links
 	@scripts/lint.sh
+
+upload-dataset: build ## checks the photographs in FROM and brings them to TO=s3://…; DRY_RUN=1 only says so
+	@scripts/upload_dataset.sh "$(TO)" "$(FROM)"
 
 soak: build setup-test ## good, bad, slow and aborted clients and reloads for MINUTES
 	@scripts/soak.sh "$(MINUTES)"
