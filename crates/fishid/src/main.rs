@@ -11,6 +11,7 @@ mod config;
 mod exit;
 mod home;
 mod last_served;
+mod logs;
 mod photographs;
 mod progress;
 mod registry_source;
@@ -33,33 +34,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
     };
-    init_logs(
-        cli.verbose,
-        cli.command
-            .logs_for_machines(std::io::stderr().is_terminal()),
-    );
+    let machine_reads = cli
+        .command
+        .logs_for_machines(std::io::stderr().is_terminal());
+    let _logs = logs::init(cli.verbose, machine_reads);
     match commands::run(cli) {
         Ok(status) => status.into(),
         Err(error) => exit::report(&error),
-    }
-}
-
-/// Logs go to standard error: one JSON object a line from a server, short text from the other commands.
-fn init_logs(verbose: bool, server: bool) {
-    use tracing_subscriber::EnvFilter;
-    let default = match (verbose, server) {
-        (true, _) => "info,fishid=debug",
-        (false, true) => "info",
-        (false, false) => "warn",
-    };
-    let filter = EnvFilter::try_from_env("FISHID_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    if server {
-        logs.json().flatten_event(true).init();
-    } else {
-        logs.without_time().with_target(false).init();
     }
 }
