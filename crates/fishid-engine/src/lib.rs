@@ -30,4 +30,4 @@ pub use provider::{Precision, Provider, UnknownName};
 pub use records::{Extent, Record, Records, write_whole};
 pub use runtime::{Runtime, use_library};
 pub use topology::topology_digest;
-pub use tune::{Goal, Measurement, best, measure};
+pub use tune::{Goal, Measurement, best, measure, measure_by_turns};

@@ -14,6 +14,8 @@ use crate::{EngineError, EngineOptions, Plan};
 
 /// The fewest runs a median is taken of.
 const LEAST_RUNS: usize = 3;
+/// Turns that each of the plans compared gets.
+const ROUNDS: u32 = 5;
 /// A plan of more streams or larger batches must give so much more photographs per second to be worth the wait.
 const WORTH_IT: f64 = 1.05;
 
@@ -103,55 +105,124 @@ pub fn measure(
     options: &EngineOptions,
     budget: Duration,
 ) -> Result<Measurement, EngineError> {
-    let (lanes, facts) = Lanes::load(source, options, plan.streams, plan.batch)?;
-    let pixels = noise(facts.height * facts.width * 3 * plan.batch);
-    let one = &pixels[..facts.height * facts.width * 3];
-    let wanted: Vec<&str> = facts
-        .output_names
-        .first()
-        .map(String::as_str)
-        .into_iter()
-        .collect();
-    lanes.run(one, 1, &wanted)?;
-    let half = budget / 2;
-    let alone = run_for(half, || lanes.run(one, 1, &wanted).map(drop))?;
-    let latency_ms = median(alone) * 1e3;
-    let photographs_per_second = if plan.streams == 1 && plan.batch == 1 {
-        1e3 / latency_ms
-    } else {
-        rate(&lanes, &pixels, plan, &wanted, half)?
-    };
-    Ok(Measurement {
-        plan: plan.clone(),
-        latency_ms,
-        photographs_per_second,
-    })
+    let round = Loaded::new(source, plan, options)?.round(budget)?;
+    Ok(round.of(plan))
 }
 
-fn rate(
-    lanes: &Lanes,
-    pixels: &[u8],
-    plan: &Plan,
-    wanted: &[&str],
+/// Measures plans that are to be compared, for about `budget` each: all are loaded, and go by turns. A machine that
+/// grows faster or slower meanwhile does so for all of them. Medians of the rounds.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_by_turns(
+    source: &ModelSource<'_>,
+    plans: &[(Plan, EngineOptions)],
     budget: Duration,
-) -> Result<f64, EngineError> {
-    // Full batches are another session, which has not run yet.
-    lanes.run(pixels, plan.batch, wanted)?;
-    let started = Instant::now();
-    let counts = thread::scope(|scope| {
-        let busy = || run_for(budget, || lanes.run(pixels, plan.batch, wanted).map(drop));
-        let workers: Vec<_> = (0..plan.streams).map(|_| scope.spawn(busy)).collect();
-        let joined = workers.into_iter().map(|worker| {
-            let ended = worker.join();
-            ended.unwrap_or_else(|_| {
-                let reason = "a measuring thread panicked".to_owned();
-                Err(EngineError::Inference { reason })
-            })
-        });
-        joined.collect::<Result<Vec<_>, _>>()
-    })?;
-    let n_runs: usize = counts.iter().map(Vec::len).sum();
-    Ok((n_runs * plan.batch) as f64 / started.elapsed().as_secs_f64())
+) -> Result<Vec<Measurement>, EngineError> {
+    let loaded = plans
+        .iter()
+        .map(|(plan, options)| Loaded::new(source, plan, options))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut rounds = vec![Vec::new(); loaded.len()];
+    for _ in 0..ROUNDS {
+        for (loaded, rounds) in loaded.iter().zip(&mut rounds) {
+            rounds.push(loaded.round(budget / ROUNDS)?);
+        }
+    }
+    let of_each = loaded.iter().zip(rounds).map(|(loaded, rounds)| {
+        let each = |of: fn(&Round) -> f64| median(rounds.iter().map(of).collect());
+        Round {
+            latency_ms: each(|round| round.latency_ms),
+            photographs_per_second: each(|round| round.photographs_per_second),
+        }
+        .of(loaded.plan)
+    });
+    Ok(of_each.collect())
+}
+
+/// What a plan gave in one turn.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    latency_ms: f64,
+    photographs_per_second: f64,
+}
+
+impl Round {
+    fn of(self, plan: &Plan) -> Measurement {
+        Measurement {
+            plan: plan.clone(),
+            latency_ms: self.latency_ms,
+            photographs_per_second: self.photographs_per_second,
+        }
+    }
+}
+
+/// A plan's sessions, each run once, and what to run them on.
+struct Loaded<'a> {
+    plan: &'a Plan,
+    lanes: Lanes,
+    pixels: Vec<u8>,
+    wanted: Option<String>,
+}
+
+impl<'a> Loaded<'a> {
+    fn new(
+        source: &ModelSource<'_>,
+        plan: &'a Plan,
+        options: &EngineOptions,
+    ) -> Result<Self, EngineError> {
+        let (lanes, facts) = Lanes::load(source, options, plan.streams, plan.batch)?;
+        let loaded = Self {
+            plan,
+            lanes,
+            pixels: noise(facts.height * facts.width * 3 * plan.batch),
+            wanted: facts.output_names.into_iter().next(),
+        };
+        loaded.run(1)?;
+        if plan.batch > 1 {
+            // Full batches are another session.
+            loaded.run(plan.batch)?;
+        }
+        Ok(loaded)
+    }
+
+    fn run(&self, n: usize) -> Result<(), EngineError> {
+        let pixels = &self.pixels[..self.pixels.len() / self.plan.batch * n];
+        let wanted: Vec<&str> = self.wanted.iter().map(String::as_str).collect();
+        self.lanes.run(pixels, n, &wanted).map(drop)
+    }
+
+    fn round(&self, budget: Duration) -> Result<Round, EngineError> {
+        let half = budget / 2;
+        let latency_ms = median(run_for(half, || self.run(1))?) * 1e3;
+        let photographs_per_second = if self.plan.streams == 1 && self.plan.batch == 1 {
+            1e3 / latency_ms
+        } else {
+            self.rate(half)?
+        };
+        Ok(Round {
+            latency_ms,
+            photographs_per_second,
+        })
+    }
+
+    fn rate(&self, budget: Duration) -> Result<f64, EngineError> {
+        let started = Instant::now();
+        let counts = thread::scope(|scope| {
+            let busy = || run_for(budget, || self.run(self.plan.batch));
+            let workers: Vec<_> = (0..self.plan.streams).map(|_| scope.spawn(busy)).collect();
+            let joined = workers.into_iter().map(|worker| {
+                let ended = worker.join();
+                ended.unwrap_or_else(|_| {
+                    let reason = "a measuring thread panicked".to_owned();
+                    Err(EngineError::Inference { reason })
+                })
+            });
+            joined.collect::<Result<Vec<_>, _>>()
+        })?;
+        let n_runs: usize = counts.iter().map(Vec::len).sum();
+        Ok((n_runs * self.plan.batch) as f64 / started.elapsed().as_secs_f64())
+    }
 }
 
 /// The seconds of each run.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fishid_engine::{
     EngineOptions, ImageModel, Lanes, Machine, ModelSource, Plan, Precision, Provider, Wishes,
-    measure, topology_digest,
+    measure, measure_by_turns, topology_digest,
 };
 use fishid_network::onnx::Dimension;
 use fishid_network::{Convolution, GraphBuilder, image_input};
@@ -190,6 +190,8 @@ fn lanes_are_used_side_by_side_and_come_back() {
 fn a_measurement_has_a_time_and_a_rate_for_every_shape_of_plan() {
     let graph = graph(5, 3, 0.0);
     let machine = Machine::here().unwrap();
+    let source = ModelSource::Bytes(&graph);
+    let mut plans = Vec::new();
     for (streams, batch) in [(1, 1), (2, 1), (1, 2)] {
         let wishes = Wishes {
             streams: NonZeroUsize::new(streams),
@@ -203,9 +205,15 @@ fn a_measurement_has_a_time_and_a_rate_for_every_shape_of_plan() {
             batch: NonZeroUsize::new(1),
             ..EngineOptions::single_threaded()
         };
-        let source = ModelSource::Bytes(&graph);
         let found = measure(&source, &plan, &options, Duration::from_millis(20)).unwrap();
         assert_eq!(found.plan, plan);
+        assert!(found.latency_ms > 0.0 && found.photographs_per_second > 0.0);
+        plans.push((plan, options));
+    }
+    let by_turns = measure_by_turns(&source, &plans, Duration::from_millis(20)).unwrap();
+    assert_eq!(by_turns.len(), plans.len());
+    for (found, (plan, _)) in by_turns.iter().zip(&plans) {
+        assert_eq!(&found.plan, plan);
         assert!(found.latency_ms > 0.0 && found.photographs_per_second > 0.0);
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fishid_engine::{
     EngineError, Extent, Goal, Machine, Measurement, ModelSource, Plan, Precision, Provider,
-    Record, measure,
+    Record, measure, measure_by_turns,
 };
 
 use super::{EngineChooser, Subject};
@@ -44,8 +44,8 @@ pub struct Tuned {
 }
 
 impl EngineChooser {
-    /// Measures precision, streams × threads and batch, and keeps the result for every model of this topology on this
-    /// machine. `progress` hears each result.
+    /// Measures precision, streams × threads and batch, then the two best once more by turns, and keeps the result for
+    /// every model of this topology on this machine. `progress` hears each result.
     ///
     /// # Errors
     /// As [`EngineChooser::open`]; no plan can be used; the record cannot be written.
@@ -84,7 +84,8 @@ impl EngineChooser {
                 note(plan, found.map_err(|error| error.to_string()));
             }
         }
-        let record = Record::new(Extent::Full, goal, measured);
+        let mut record = Record::new(Extent::Full, goal, measured);
+        self.decide_by_turns(&model, &mut record, per_plan, progress)?;
         let Some(chosen) = record.best(&self.wishes).map(|found| found.plan.clone()) else {
             let reasons: Vec<String> = refused
                 .iter()
@@ -107,6 +108,34 @@ impl EngineChooser {
             refused,
             kept_in,
         })
+    }
+
+    /// Plans are measured one after the other, while the machine may grow faster or slower: the best and the next best
+    /// are compared by turns before one of them is taken for good.
+    fn decide_by_turns(
+        &self,
+        model: &Path,
+        record: &mut Record,
+        per_plan: Duration,
+        mut progress: impl FnMut(&Plan, Result<&Measurement, &str>),
+    ) -> Result<(), PredictError> {
+        let mut others = record.clone();
+        let mut rivals = Vec::new();
+        while let (true, Some(best)) = (rivals.len() < 2, others.best(&self.wishes)) {
+            let plan = best.plan.clone();
+            others.measured.retain(|found| found.plan != plan);
+            let options = self.session_options(&plan);
+            rivals.push((plan, options));
+        }
+        if rivals.len() < 2 {
+            return Ok(());
+        }
+        for found in measure_by_turns(&ModelSource::File(model), &rivals, per_plan)? {
+            progress(&found.plan, Ok(&found));
+            record.measured.retain(|before| before.plan != found.plan);
+            record.measured.push(found);
+        }
+        Ok(())
     }
 
     /// Why the bundle cannot answer by this plan.

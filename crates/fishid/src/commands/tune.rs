@@ -1,5 +1,6 @@
 //! `fishid tune`: measures how the engine should run a network on this machine, and keeps it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -32,9 +33,15 @@ pub fn run(args: &TuneArgs, config: &Config, home: &Home) -> anyhow::Result<Stat
             .with_context(|| format!("--seconds {}: 0 to 600 are taken", args.seconds))
             .blame_input()?,
     };
+    let mut seen = HashSet::new();
     let tuned = engine
         .tune(&args.bundle, options, |plan, outcome| {
-            eprintln!("{}", line(plan, outcome));
+            let by_turns = if seen.insert(plan.clone()) {
+                ""
+            } else {
+                "by turns: "
+            };
+            eprintln!("{by_turns}{}", line(plan, outcome));
         })
         .map_err(predict::blame)?;
     if args.json {
