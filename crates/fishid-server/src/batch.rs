@@ -15,6 +15,7 @@ use fishid_serving::ServingConfig;
 use fishid_taxonomy::Language;
 use serde::Serialize;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -152,7 +153,7 @@ impl<'a> Batch<'a> {
         self.outcomes.push(None);
         let (service, language) = (self.app.service.clone(), self.language);
         let until = upload.patient_until();
-        self.under_way.spawn(async move {
+        let answering = async move {
             let started = Instant::now();
             // All of it: the memory is counted until the answer is there.
             let held = received;
@@ -169,7 +170,9 @@ impl<'a> Batch<'a> {
                 answer.prediction.reply(&answer.names, circumstances)
             });
             (index, reply)
-        });
+        };
+        // A task of its own has no span of its own.
+        self.under_way.spawn(answering.in_current_span());
     }
 
     async fn settle_one(&mut self) {

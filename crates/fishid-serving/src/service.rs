@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use tracing::Instrument as _;
+
 use crate::cache::{AnswerCache, Key, model_key};
 use crate::clock::Clock;
 use crate::config::{ConfigError, ServingConfig};
@@ -274,7 +276,7 @@ impl<M: Model> Service<M> {
     }
 
     /// Asks the shared cache, then the model; the future ends with the answer stored. All of it is shared by the
-    /// callers of one photograph, and goes on as long as one of them waits.
+    /// callers of one photograph, and goes on as long as one of them waits. It is logged as work of the one who began it.
     fn begin(
         &self,
         request: Request<M>,
@@ -301,7 +303,8 @@ impl<M: Model> Service<M> {
                 cached: false,
                 timings,
             })
-        })
+        }
+        .in_current_span())
     }
 
     /// Puts the photograph in line.

@@ -19,6 +19,7 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tracing::Span;
 
 use crate::metrics::{CacheWrite, Metrics};
 use circuit::Circuit;
@@ -155,7 +156,11 @@ impl SharedTier {
 
     /// Returns at once; the value may be dropped.
     pub(crate) fn put(&self, name: String, value: Bytes) {
-        let write = writes::Write { name, value };
+        let write = writes::Write {
+            name,
+            value,
+            span: Span::current(),
+        };
         if self.circuit.link().is_none() || self.writes.try_send(write).is_err() {
             self.metrics
                 .count_cache_write(self.name, CacheWrite::Dropped);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::clock::Clock;
 use crate::config::ServingConfig;
@@ -100,6 +101,7 @@ impl<M: Model> Stages<M> {
         let crew = Arc::clone(&shared);
         pool::start("fishid-decode", config.decode_threads, move || {
             while let Some((slot, job)) = crew.next_photo() {
+                let _request = job.ticket.span.clone().entered();
                 // The model's panics are answered where they happen. This is the last net: a worker never dies
                 // and leaves the pool smaller.
                 if let Err(message) = contain(|| crew.decode(slot, job)) {
@@ -111,6 +113,7 @@ impl<M: Model> Stages<M> {
         pool::start("fishid-infer", config.inference_threads, move || {
             while let Some(batch) = shared.next_batch() {
                 let run = batch.run;
+                let _requests = span_of(&batch).entered();
                 if let Err(message) = contain(|| shared.infer(batch)) {
                     tracing::error!(message, "a worker panicked outside of a model");
                     shared.lock().line.inferred(shared.clock.now(), run);
@@ -309,7 +312,25 @@ impl<M: Model> Shared<M> {
         };
         for (mut ticket, answer) in tickets.into_iter().zip(answers) {
             ticket.timings.inference = spent;
+            ticket.log_timings();
             ticket.answer(answer);
+        }
+    }
+}
+
+/// The request's whose photograph is run. Several in one run: one of their own, below the first one's, which follows
+/// from the others.
+fn span_of<M: Model>(batch: &Batch<InputJob<M>>) -> Span {
+    match batch.inputs.as_slice() {
+        [] => Span::none(),
+        [only] => only.ticket.span.clone(),
+        [first, others @ ..] => {
+            let n_photographs = batch.inputs.len();
+            let span = tracing::info_span!(parent: &first.ticket.span, "batch", n_photographs);
+            for other in others {
+                span.follows_from(&other.ticket.span);
+            }
+            span
         }
     }
 }

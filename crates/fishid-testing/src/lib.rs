@@ -1,12 +1,13 @@
 //! Fixtures that several rooms test with: a tiny model that the real engine runs, and photographs.
 //!
 //! A model hub that fails on purpose is in [`hub`], a real `MLflow` server in [`mlflow`], a real S3 server with a
-//! proxy that fails on purpose in [`s3`], a real Redis in [`redis`].
+//! proxy that fails on purpose in [`s3`], a real Redis in [`redis`]. [`logs`] catches what is logged.
 //!
 //! Only ever a dev-dependency. Panics where a test could only unwrap.
 
 pub mod http;
 pub mod hub;
+pub mod logs;
 pub mod mlflow;
 pub mod redis;
 pub mod s3;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fishid_server::ServerConfig;
 use fishid_serving::ServingConfig;
+use fishid_testing::logs::{Logs, request_id};
 use fishid_testing::{jpeg, png};
 use reqwest::Response;
 use reqwest::multipart::{Form, Part};
@@ -105,6 +106,28 @@ async fn a_bad_photograph_spoils_only_itself_and_the_order_stays() {
     let line =
         "fishid_http_requests_total{route=\"/predict/batch\",method=\"POST\",code=\"200\"} 1";
     assert!(metrics.lines().any(|found| found == line), "{metrics}");
+}
+
+#[tokio::test]
+async fn what_the_workers_log_of_a_batch_has_its_id() {
+    let logs = Logs::of_this_process();
+    let server = Server::start().await;
+    let request = server
+        .client
+        .post(server.url("/predict/batch"))
+        .header("x-request-id", "batch-in-the-log")
+        .multipart(form_of((0..4).map(|n| jpeg(640 + n, 480, GREEN))));
+    let results = answers(request.send().await.unwrap()).await;
+    assert_eq!(statuses(&results), [200; 4]);
+    let lines = logs.lines_with("batch-in-the-log");
+    let of_workers: Vec<_> = lines
+        .iter()
+        .filter(|line| line["message"] == "photograph answered")
+        .collect();
+    assert_eq!(of_workers.len(), 4, "{lines:?}");
+    for line in of_workers {
+        assert_eq!(request_id(line), Some("batch-in-the-log"), "{line}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use fishid_testing::logs::{Logs, request_id};
 use futures::FutureExt as _;
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
@@ -292,6 +293,23 @@ async fn writes_are_awaited_by_nobody_and_dropped_when_too_many_wait() {
     assert_eq!(count("stored") + count("failed") + count("dropped"), 201);
     assert!(count("failed") >= 4 && count("dropped") > 100, "{text}");
     assert!(started.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_logged_under_the_request_whose_answer_it_is() {
+    let (logs, _guard) = Logs::of_this_thread();
+    let fixture = Fixture::connected().await;
+    fixture.set(Mood::Refusing);
+    for id in ["first", "second"] {
+        let _request = tracing::info_span!("request", id).entered();
+        fixture
+            .tier
+            .put("name".to_owned(), Bytes::from_static(b"1"));
+    }
+    sleep(BUDGET).await;
+    let lines = logs.lines_with("an answer was not stored");
+    let ids: Vec<_> = lines.iter().map(request_id).collect();
+    assert_eq!(ids, [Some("first"), Some("second")], "{lines:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::stream::{StreamExt as _, poll_fn};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tracing::{Instrument as _, Span};
 
 use super::circuit::Circuit;
 use super::{SharedError, SharedLink};
@@ -18,6 +19,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct Write {
     pub(super) name: String,
     pub(super) value: Bytes,
+    /// The request's that it is the answer of.
+    pub(super) span: Span,
 }
 
 /// Runs until the queue is closed and empty.
@@ -30,7 +33,9 @@ pub(super) async fn carry_out(
     let circuit = circuit.as_ref();
     let metrics = metrics.as_ref();
     poll_fn(|context| queue.poll_recv(context))
-        .for_each_concurrent(N_UNDER_WAY, |write| async move {
+        .for_each_concurrent(N_UNDER_WAY, |write| {
+            let span = write.span.clone();
+            async move {
             let result = match circuit.link() {
                 None => CacheWrite::Dropped,
                 Some(link) => match put(&*link, write, time_to_live).await {
@@ -47,6 +52,8 @@ pub(super) async fn carry_out(
                 },
             };
             metrics.count_cache_write(circuit.name(), result);
+            }
+            .instrument(span)
         })
         .await;
 }

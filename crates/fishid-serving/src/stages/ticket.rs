@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::{Done, Outcome, Timings};
 use crate::error::ServeError;
@@ -19,6 +20,8 @@ pub(super) struct Ticket<M: Model> {
     allowed: Duration,
     waiting_since: Instant,
     pub(super) timings: Timings,
+    /// The request's: what is logged at work on it carries the request's id.
+    pub(super) span: Span,
 }
 
 impl<M: Model> Ticket<M> {
@@ -34,6 +37,7 @@ impl<M: Model> Ticket<M> {
             allowed,
             waiting_since: now,
             timings: Timings::default(),
+            span: Span::current(),
         };
         (ticket, answer)
     }
@@ -45,6 +49,19 @@ impl<M: Model> Ticket<M> {
 
     pub(super) fn waits_again(&mut self, now: Instant) {
         self.waiting_since = now;
+    }
+
+    /// Where the time of this one photograph went, for whoever looks for a slow request.
+    pub(super) fn log_timings(&self) {
+        let ms = |spent: Duration| spent.as_secs_f64() * 1e3;
+        tracing::debug!(
+            parent: &self.span,
+            queue_ms = ms(self.timings.queue),
+            decode_ms = ms(self.timings.decode),
+            preprocess_ms = ms(self.timings.preprocess),
+            inference_ms = ms(self.timings.inference),
+            "photograph answered"
+        );
     }
 
     pub(super) fn answer(self, outcome: Result<M::Answer, ServeError<M::Error>>) {

@@ -143,11 +143,15 @@ impl Model for FakeModel {
     fn decode(&self, photo: &[u8]) -> Result<u32, FakeError> {
         match std::str::from_utf8(photo).unwrap().parse().unwrap() {
             0 => Err(FakeError::Zero),
-            number => Ok(number),
+            number => {
+                tracing::debug!("decode photograph {number}.");
+                Ok(number)
+            }
         }
     }
 
     fn preprocess(&self, photo: u32) -> Result<u32, FakeError> {
+        tracing::debug!("preprocess photograph {photo}.");
         Ok(photo)
     }
 
@@ -160,7 +164,10 @@ impl Model for FakeModel {
         if let Some(unlucky) = self.panics_on {
             assert!(!inputs.contains(&unlucky), "unlucky {unlucky}");
         }
-        let say = |input| format!("{} says {input}", self.version);
+        let say = |input| {
+            tracing::debug!("infer photograph {input}.");
+            format!("{} says {input}", self.version)
+        };
         Ok(inputs.into_iter().map(say).collect())
     }
 
@@ -257,6 +264,14 @@ impl Harness {
 
     pub async fn wait_until_accepted(&self, n: usize) {
         eventually(|| self.service.accepted() == n).await;
+    }
+
+    /// Until all but the first of `n` photographs wait for the model.
+    pub async fn wait_until_all_decoded(&self, n: usize) {
+        let decoded = format!("fishid_phase_duration_seconds_count{{phase=\"preprocess\"}} {n}");
+        let waiting = format!("fishid_queue_depth {}", n - 1);
+        eventually(|| self.has_metric(&decoded)).await;
+        eventually(|| self.has_metric(&waiting)).await;
     }
 
     /// Without the runtime, whose clock may be paused.

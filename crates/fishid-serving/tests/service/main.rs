@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod fake;
+mod logs;
 mod overload;
 mod patience;
 mod redis;

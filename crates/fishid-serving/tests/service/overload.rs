@@ -91,7 +91,7 @@ async fn the_shortest_deadline_is_answered_first() {
     for (number, allowed) in [(2, 4_000), (3, 1_000), (4, 3_000), (5, 2_000)] {
         waiting.push(harness.ask_within_in_background(allowed * MS, photo(number)));
     }
-    all_decoded(&harness, 5).await;
+    harness.wait_until_all_decoded(5).await;
     gate.open();
     for task in waiting {
         end(task).await.unwrap();
@@ -165,7 +165,7 @@ async fn callers_that_left_are_counted_and_make_room() {
     let first = harness.ask_in_background(photo(1));
     gate.wait_until_reached(1).await;
     let leaving = [2, 3].map(|n| harness.ask_in_background(photo(n)));
-    all_decoded(&harness, 3).await;
+    harness.wait_until_all_decoded(3).await;
     for task in leaving {
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
@@ -191,7 +191,7 @@ async fn a_model_that_takes_several_is_given_what_waits() {
     let mut waiting = vec![first];
     waiting.extend((2..=5).map(|n| harness.ask_in_background(photo(n))));
     // Decoded ahead as far as the model takes them at once.
-    all_decoded(&harness, 5).await;
+    harness.wait_until_all_decoded(5).await;
     gate.open();
     for (number, task) in (1..).zip(waiting) {
         assert_eq!(
@@ -201,14 +201,6 @@ async fn a_model_that_takes_several_is_given_what_waits() {
     }
     assert_eq!(*asked.lock().unwrap(), [1, 2, 3, 4, 5]);
     assert_eq!(calls.load(Ordering::SeqCst), 3, "one, three, one");
-}
-
-/// Waits until all but the first of `n` photographs wait for the model.
-async fn all_decoded(harness: &Harness, n: usize) {
-    let decoded = format!("fishid_phase_duration_seconds_count{{phase=\"preprocess\"}} {n}");
-    let waiting = format!("fishid_queue_depth {}", n - 1);
-    eventually(|| harness.has_metric(&decoded)).await;
-    eventually(|| harness.has_metric(&waiting)).await;
 }
 
 #[tokio::test]
@@ -223,7 +215,7 @@ async fn a_panic_is_an_error_for_the_whole_batch_and_for_nobody_else() {
     let first = harness.ask_in_background(photo(1));
     gate.wait_until_reached(1).await;
     let waiting = [2, 3].map(|n| harness.ask_in_background(photo(n)));
-    all_decoded(&harness, 3).await;
+    harness.wait_until_all_decoded(3).await;
     gate.open();
     assert!(first.await.unwrap().is_ok());
     for task in waiting {
