@@ -1,4 +1,5 @@
-//! The task that connects to the shared tier, and again when the circuit has opened.
+//! The task that connects to the shared tier, looks now and then whether it still answers, and connects again when
+//! the circuit has opened.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -17,6 +18,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const STEADY: Duration = Duration::from_secs(10);
 /// Name look-up, connection, TLS and password; no request waits for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A store that is lost while no photograph comes is noticed within this time and half of it; one that only hangs takes
+/// as many looks as the circuit forgives failures.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Runs until it is dropped.
 pub(super) async fn keep(store: impl SharedStore, circuit: Arc<Circuit>, budget: Duration) {
@@ -25,9 +29,12 @@ pub(super) async fn keep(store: impl SharedStore, circuit: Arc<Circuit>, budget:
     loop {
         match connect(&store, budget).await {
             Ok(link) => {
-                circuit.close(link);
+                circuit.close(Arc::clone(&link));
                 let since = Instant::now();
-                circuit.opened().await;
+                tokio::select! {
+                    () = circuit.opened() => {}
+                    () = watch(&circuit, &link, budget) => {}
+                }
                 // The circuit itself has said why.
                 was_reported = true;
                 if since.elapsed() >= STEADY {
@@ -55,10 +62,27 @@ async fn connect(
     let link = timeout(CONNECT_TIMEOUT, store.connect())
         .await
         .unwrap_or(Err(SharedError::TooSlow(CONNECT_TIMEOUT)))?;
+    probe(&*link, budget).await?;
+    Ok(link)
+}
+
+/// Asks over a link that is in use, as a request would, until it is of no use: without it the circuit, and the metric
+/// that operators watch, would learn of an outage from the next photograph.
+async fn watch(circuit: &Circuit, link: &Arc<dyn SharedLink>, budget: Duration) {
+    loop {
+        sleep(jittered(LOOK_EVERY)).await;
+        match probe(&**link, budget).await {
+            Ok(()) => circuit.answered(),
+            Err(error) => circuit.failed(link, &error),
+        }
+    }
+}
+
+async fn probe(link: &dyn SharedLink, budget: Duration) -> Result<(), SharedError> {
     timeout(budget, link.get(&envelope::probe_name()))
         .await
-        .unwrap_or(Err(SharedError::TooSlow(budget)))?;
-    Ok(link)
+        .unwrap_or(Err(SharedError::TooSlow(budget)))
+        .map(drop)
 }
 
 /// Half to one and a half of it, so that servers which lost their store together do not come back together.

@@ -248,6 +248,32 @@ async fn a_link_that_is_lost_is_replaced_soon() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_outage_is_noticed_though_no_photograph_comes() {
+    for (mood, noticed_within) in [
+        (Mood::Away, Duration::from_secs(3)),
+        (Mood::Hanging, Duration::from_millis(15_100)),
+        (Mood::Refusing, Duration::from_secs(15)),
+    ] {
+        let fixture = Fixture::connected().await;
+        let n_gets = fixture.n_gets();
+        sleep(Duration::from_mins(1)).await;
+        let n_looks = fixture.n_gets() - n_gets;
+        assert!((20..=60).contains(&n_looks), "{mood:?}: {n_looks}");
+        assert_eq!(fixture.n_connects(), 1);
+        fixture.check_metric("fishid_cache_tier_up{tier=\"fake\"} 1");
+
+        fixture.set(mood);
+        sleep(noticed_within).await;
+        fixture.check_metric("fishid_cache_tier_up{tier=\"fake\"} 0");
+        assert_eq!(fixture.timed_get().await, (Looked::Failed, Duration::ZERO));
+
+        fixture.set(Mood::Fine);
+        sleep(BACK_WITHIN).await;
+        fixture.check_metric("fishid_cache_tier_up{tier=\"fake\"} 1");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_without_its_store_waits_for_nothing() {
     let started = Instant::now();
     let fixture = Fixture::new(Mood::Unreachable);

@@ -168,6 +168,21 @@ async fn a_redis_that_ends_and_comes_back_fails_no_request() {
 }
 
 #[tokio::test]
+async fn a_redis_that_ends_is_missed_though_no_photograph_comes() {
+    let Some(mut redis) = RedisServer::start() else {
+        return;
+    };
+    let harness = ready(&redis.url()).await;
+    redis.stop();
+    eventually(|| harness.has_metric(DOWN)).await;
+    harness.check_metric(&counted("error", 0));
+    redis.start_again();
+    eventually(|| harness.has_metric(UP)).await;
+    assert!(!ask(&harness, 1).await);
+    harness.check_metric(&counted("miss", 1));
+}
+
+#[tokio::test]
 async fn a_full_redis_stores_nothing_and_still_answers() {
     let Some(redis) = RedisServer::start() else {
         return;
