@@ -1,24 +1,19 @@
 //! Scores files as a stream: all threads busy, answers in the order of the paths, memory bounded however
 //! many files there are.
 
-use std::fs::{self, File};
-use std::io::Read as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use crate::reading::{predict_contained, read_file};
 use crate::{PredictError, Prediction, Predictor};
 
 /// Files between the path iterator and the consumer, per thread: enough that a slow photograph does not
 /// hold up the others, few enough that only their answers, not their pixels, are ever waiting.
 const AHEAD_PER_THREAD: usize = 8;
-
-/// Bytes a file may have. The largest photographs of cameras are a fifth of it, and every thread holds one.
-const MAX_BYTES: u64 = 256 << 20;
 
 type Answer = Result<Prediction, PredictError>;
 
@@ -61,7 +56,8 @@ pub fn predict_files(
                 for (path, reply) in &queue {
                     // Fails when the consumer is gone, which ends the feeder and so this loop.
                     let started = Instant::now();
-                    let answer = predict_file(&predictor, &path);
+                    let answer =
+                        read_file(&path).and_then(|bytes| predict_contained(&predictor, &bytes));
                     let _ = reply.send((answer, started.elapsed().as_secs_f64()));
                 }
             })?;
@@ -98,49 +94,4 @@ impl Iterator for PredictFiles {
             seconds,
         })
     }
-}
-
-/// The content of a regular file of a photograph's size. Devices and pipes are not even opened: a pipe
-/// without a writer never comes back from that.
-fn read_photograph(path: &Path) -> Result<Vec<u8>, PredictError> {
-    let unreadable = |source| PredictError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let too_large = || PredictError::TooLarge {
-        path: path.to_owned(),
-        limit: MAX_BYTES,
-    };
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(PredictError::NotAFile {
-            path: path.to_owned(),
-        });
-    }
-    if metadata.len() > MAX_BYTES {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
-    // A file may grow while it is read, and those of /proc do not tell their size.
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(too_large());
-    }
-    Ok(bytes)
-}
-
-fn predict_file(predictor: &Predictor, path: &Path) -> Answer {
-    let answered = catch_unwind(AssertUnwindSafe(|| {
-        predictor.predict(&read_photograph(path)?)
-    }));
-    answered.unwrap_or_else(|payload| {
-        let message = payload
-            .downcast_ref::<&str>()
-            .map(ToString::to_string)
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned());
-        Err(PredictError::Panicked { message })
-    })
 }

@@ -11,6 +11,7 @@ mod golden;
 mod names;
 mod prediction;
 mod predictor;
+mod reading;
 mod reply;
 pub mod scoring;
 mod stored;

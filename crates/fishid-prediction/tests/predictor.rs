@@ -1,14 +1,18 @@
 //! The predictor with a tiny model in the real engine.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fishid_engine::EngineOptions;
 use fishid_image::PhotoError;
+use fishid_prediction::scoring::{Photograph, Threads, score};
 use fishid_prediction::{
-    Circumstances, GOLDEN_TOLERANCE, PredictError, Predictor, PredictorOptions, predict_files,
+    Circumstances, GOLDEN_TOLERANCE, PredictError, Prediction, Predictor, PredictorOptions,
+    predict_files,
 };
+use fishid_storage::Storage;
 use fishid_taxonomy::Language;
 use fishid_testing::{jpeg, png, tiny_bundle, write_bundle};
 
@@ -226,8 +230,9 @@ fn files_are_answered_in_order_and_a_bad_one_stops_none() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_regular_file_or_too_large_is_refused_unread() {
+fn what_is_no_regular_file_or_too_large_is_refused_unread_by_person_and_table_alike() {
     use std::os::unix::{fs::symlink, net::UnixListener};
+    use std::process::Command;
 
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -240,25 +245,57 @@ fn what_is_no_regular_file_or_too_large_is_refused_unread() {
     std::fs::write(at("photo.jpg"), jpeg(40, 30, RED)).unwrap();
     symlink(at("photo.jpg"), at("link.jpg")).unwrap();
 
+    // Nobody writes to it: whoever opens it waits for ever.
+    let made = Command::new("mkfifo").arg(at("pipe.jpg")).status();
+    assert!(made.unwrap().success());
+
     let predictor = Arc::new(tiny());
-    let paths =
-        ["device", "socket", "folder", "large", "link"].map(|name| at(name).with_extension("jpg"));
-    let answers = predict_files(&predictor, paths, 1).unwrap();
-    let told: Vec<String> = answers
+    let names = ["device", "socket", "pipe", "folder", "large", "link"];
+    let names = names.map(|name| format!("{name}.jpg"));
+    let slug = |prediction: &Prediction| predictor.names().slug(prediction.top()).to_owned();
+    let paths: Vec<_> = names.iter().map(|name| at(name)).collect();
+    let printed: Vec<String> = predict_files(&predictor, paths, 1)
+        .unwrap()
         .map(|item| match item.answer {
-            Ok(prediction) => predictor.names().slug(prediction.top()).to_owned(),
+            Ok(prediction) => slug(&prediction),
             Err(error) => error.to_string(),
         })
         .collect();
-    for (told, message) in told.iter().zip([
+    for (told, message) in printed.iter().zip([
         "device.jpg is no regular file",
         "socket.jpg is no regular file",
+        "pipe.jpg is no regular file",
         "folder.jpg is no regular file",
         "large.jpg is larger than 256 MB",
         "abramis_brama",
     ]) {
         assert!(told.contains(message), "{told:?} does not say {message:?}");
     }
+
+    let place = Storage::open(folder.path().to_str().unwrap(), &BTreeMap::new()).unwrap();
+    let place = Arc::new(place);
+    let photographs = names.map(|key| {
+        Ok(Photograph {
+            path: place.full_path(&key),
+            place: Arc::clone(&place),
+            key,
+        })
+    });
+    let threads = Threads {
+        n_workers: 1,
+        n_readers: 1,
+    };
+    let in_table: Vec<String> = score(&predictor, photographs.into_iter(), threads)
+        .unwrap()
+        .map(|scored| match scored.unwrap().answer {
+            Ok(prediction) => slug(&prediction),
+            Err(refusal) => {
+                assert_eq!(refusal.kind, "unreadable");
+                refusal.message
+            }
+        })
+        .collect();
+    assert_eq!(in_table, printed);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Photographs as they are listed → answers as they are ready: read ahead, all cores busy, every queue bounded.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use fishid_storage::{S3Fault, Storage, StorageError};
 
 use super::Refusal;
 use super::row::refusal;
+use crate::reading::{predict_contained, read_file};
 use crate::{PredictError, Prediction, Predictor};
 
 /// Answers that wait for whoever writes them down, while a disk is slow.
@@ -133,18 +133,32 @@ fn read_all(
     read: &Sender<(String, Result<Bytes, Refusal>)>,
     answers: &Sender<Result<Scored, ScoreError>>,
 ) {
-    for Photograph { path, place, key } in listed {
-        let bytes = match place.read(&key) {
-            Ok(bytes) => Ok(bytes),
-            Err(error) if concerns_all(&error) => {
+    for photograph in listed {
+        let bytes = match photograph.read() {
+            Ok(bytes) => bytes,
+            Err(error) => {
                 // Nobody waits for it when the send fails.
                 let _ = answers.send(Err(error.into()));
                 return;
             }
-            Err(error) => Err(Refusal::unreadable(error.to_string())),
         };
-        if read.send((path, bytes)).is_err() {
+        if read.send((photograph.path, bytes)).is_err() {
             return;
+        }
+    }
+}
+
+impl Photograph {
+    /// Its content, or what is wrong with it; an error would be met by the next one too.
+    fn read(&self) -> Result<Result<Bytes, Refusal>, StorageError> {
+        if let Some(folder) = self.place.folder() {
+            let bytes = read_file(&folder.join(&self.key)).map(Bytes::from);
+            return Ok(bytes.map_err(|error| Refusal::unreadable(error.to_string())));
+        }
+        match self.place.read(&self.key) {
+            Ok(bytes) => Ok(Ok(bytes)),
+            Err(error) if concerns_all(&error) => Err(error),
+            Err(error) => Ok(Err(Refusal::unreadable(error.to_string()))),
         }
     }
 }
@@ -164,7 +178,7 @@ fn answer_all(
         let started = Instant::now();
         let answer = match bytes {
             Err(refusal) => Ok(Err(refusal)),
-            Ok(bytes) => match predict(predictor, &bytes) {
+            Ok(bytes) => match predict_contained(predictor, &bytes) {
                 Ok(prediction) => Ok(Ok(prediction)),
                 Err(error) => refusal(error).map(Err),
             },
@@ -180,16 +194,4 @@ fn answer_all(
             return;
         }
     }
-}
-
-fn predict(predictor: &Predictor, bytes: &[u8]) -> Result<Prediction, PredictError> {
-    let answered = catch_unwind(AssertUnwindSafe(|| predictor.predict(bytes)));
-    answered.unwrap_or_else(|payload| {
-        let message = payload
-            .downcast_ref::<&str>()
-            .map(ToString::to_string)
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned());
-        Err(PredictError::Panicked { message })
-    })
 }
