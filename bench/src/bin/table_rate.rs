@@ -39,12 +39,7 @@ fn main() -> Result<()> {
     };
     let n_threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     // The engine of `predict --out`: the machine's own choice, one stream a core.
-    let wishes = Wishes {
-        streams: NonZeroUsize::new(n_threads),
-        threads: Some(NonZeroUsize::MIN),
-        ..Wishes::default()
-    };
-    let chooser = EngineChooser::new(folder.path().join("engine"), wishes);
+    let chooser = EngineChooser::new(folder.path().join("engine"), Wishes::default()).for_files();
     let predictor = Arc::new(chooser.open(Path::new(&bundle), Occasion::FirstStart)?);
     let place = Arc::new(Storage::open(
         &photographs.to_string_lossy(),

@@ -7,12 +7,13 @@ mod kept;
 mod measuring;
 mod proofs;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use fishid_bundle::Bundle;
 use fishid_engine::{
     EngineError, EngineOptions, Machine, Measurement, Plan, Precision, Provider, Record, Records,
-    Wishes, topology_digest,
+    Wishes, topology_digest, usable_cores,
 };
 use fishid_image::Limits;
 
@@ -90,6 +91,20 @@ impl EngineChooser {
             wishes,
             limits: Limits::default(),
         }
+    }
+
+    /// The same for many photographs that nobody waits for: they share the cores, one each, which is the most of them per
+    /// second. What is wished goes first.
+    #[must_use]
+    pub fn for_files(mut self) -> Self {
+        let Wishes {
+            streams, threads, ..
+        } = &mut self.wishes;
+        if streams.is_none() && threads.is_none() {
+            *streams = NonZeroUsize::new(usable_cores());
+            *threads = Some(NonZeroUsize::MIN);
+        }
+        self
     }
 
     /// Opens a bundle and sees whether it answers as f32 does on its golden photographs; where the plan does not, the
@@ -217,7 +232,7 @@ impl EngineChooser {
             threads: plan.threads,
             provider: plan.provider,
             precision: plan.precision,
-            batch: std::num::NonZeroUsize::new(1),
+            batch: Some(NonZeroUsize::MIN),
             compiled_dir: Some(self.compiled()),
         }
     }

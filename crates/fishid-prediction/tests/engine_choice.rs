@@ -236,3 +236,25 @@ fn a_proven_model_is_asked_less_and_other_golden_answers_prove_it_anew() {
     let error = predictor.warm_up().unwrap_err();
     assert!(matches!(error, PredictError::Golden { .. }), "{error}");
 }
+
+#[test]
+fn files_get_one_stream_a_core_unless_streams_or_threads_are_wished() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = |wishes: Wishes| {
+        let chooser = EngineChooser::new(folder.path(), wishes).for_files();
+        let plan = choice(&chooser, &tiny_bundle(), Occasion::Reload).plan;
+        (plan.streams, plan.threads)
+    };
+    let cores = Machine::here().unwrap().cores;
+    assert_eq!(plan(Wishes::default()), (cores, 1));
+    let wished = Wishes {
+        streams: NonZeroUsize::new(3),
+        ..Wishes::default()
+    };
+    assert_eq!(plan(wished.clone()).0, 3);
+    let both = Wishes {
+        threads: NonZeroUsize::new(2),
+        ..wished
+    };
+    assert_eq!(plan(both), (3, 2));
+}

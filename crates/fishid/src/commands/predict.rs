@@ -6,7 +6,7 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fishid_engine::EngineError;
+use fishid_engine::{EngineError, usable_cores};
 use fishid_prediction::{
     Circumstances, EngineChooser, PredictError, Predictor, PredictorOptions, Reply, predict_files,
 };
@@ -30,7 +30,7 @@ pub fn run(args: &PredictArgs, config: &Config, home: &Home) -> anyhow::Result<S
     }
     if let Some(out) = &args.out {
         let wishes = config.engine.wishes(&EngineArgs::default());
-        let engine = EngineChooser::new(home.engine(), table::shared_out(&wishes));
+        let engine = EngineChooser::new(home.engine(), wishes).for_files();
         return table::run(args, out, language, &engine);
     }
     if let Some(remote) = args.photos.iter().find(|path| inputs::is_remote(path)) {
@@ -63,20 +63,9 @@ pub fn run(args: &PredictArgs, config: &Config, home: &Home) -> anyhow::Result<S
             photographs::EXTENSIONS.join(", ")
         )));
     }
-    // Few photographs are answered in f32 by ONNX Runtime's own kernels, which are there soonest and give what any
-    // other reader of the bundle gets. One photograph gets every core; many share them, one each.
     let is_single = args.photos.len() == 1 && !args.photos[0].is_dir();
-    let n_threads = if is_single {
-        1
-    } else {
-        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-    };
-    let options = if is_single {
-        PredictorOptions::default()
-    } else {
-        PredictorOptions::for_files(n_threads)
-    };
-    let predictor = Arc::new(open(&args.bundle, &options)?);
+    let n_threads = if is_single { 1 } else { usable_cores() };
+    let predictor = Arc::new(open(&args.bundle, &PredictorOptions::for_files(n_threads))?);
     if let Some(reason) = &predictor.manifest().demonstration {
         eprintln!("{reason}");
     }

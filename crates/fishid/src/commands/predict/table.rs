@@ -1,6 +1,5 @@
 //! `fishid predict … --out TABLE`: photographs by the hundred thousand, stopped and gone on with at will.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use fishid_engine::{Wishes, usable_cores};
+use fishid_engine::usable_cores;
 use fishid_prediction::scoring::{Output, Row, Run, RunError, RunIdentity, Scored, Threads, score};
 use fishid_prediction::{Circumstances, EngineChooser, Occasion, Predictor};
 use fishid_taxonomy::Language;
@@ -26,17 +25,6 @@ const READERS_OF_A_FOLDER: usize = 2;
 const READERS_OF_S3: usize = 16;
 /// How often it is looked whether the person wants to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-
-/// Many photographs share the cores, one each: that is the most of them per second. What is set goes first.
-pub fn shared_out(set: &Wishes) -> Wishes {
-    let is_free = set.streams.is_none() && set.threads.is_none();
-    let one_each = is_free.then(|| NonZeroUsize::new(usable_cores())).flatten();
-    Wishes {
-        streams: set.streams.or(one_each),
-        threads: set.threads.or(one_each.map(|_| NonZeroUsize::MIN)),
-        ..set.clone()
-    }
-}
 
 pub fn run(
     args: &PredictArgs,
