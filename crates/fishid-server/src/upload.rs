@@ -2,12 +2,14 @@
 
 mod batch;
 mod body;
+mod form;
 mod memory;
+mod told;
 
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::multipart::Multipart;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
@@ -18,7 +20,8 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::problem::{Kind, Problem};
-use body::{Backlog, BodyLimits, BodyWatch, Ended, SharedBody};
+use body::{Backlog, BodyLimits, BodyWatch, SharedBody};
+use form::{FORM, next_chunk, next_field, skip};
 use memory::Claim;
 
 pub(crate) use batch::{BatchForm, BatchPart, BatchUpload};
@@ -46,8 +49,16 @@ pub(crate) struct Received {
     _claim: Claim,
 }
 
+/// What is to come in a body.
+#[derive(Debug, Clone, Copy)]
+enum Expected {
+    Photograph,
+    Batch { max_photos: usize },
+}
+
 /// A request whose body has not been read.
 pub(crate) struct Upload {
+    expected: Expected,
     headers: HeaderMap,
     body: SharedBody,
     watch: BodyWatch,
@@ -60,10 +71,14 @@ pub(crate) struct Upload {
 
 impl Upload {
     pub(crate) fn new(app: &App, request: Request) -> Self {
-        Self::within(BodyLimits::of_photo(&app.config), app, request)
+        Self::expecting(Expected::Photograph, app, request)
     }
 
-    fn within(limits: BodyLimits, app: &App, request: Request) -> Self {
+    fn expecting(expected: Expected, app: &App, request: Request) -> Self {
+        let limits = match expected {
+            Expected::Photograph => BodyLimits::of_photo(&app.config),
+            Expected::Batch { .. } => BodyLimits::of_batch(&app.config),
+        };
         let (parts, body) = request.into_parts();
         let announced = parts
             .headers
@@ -72,6 +87,7 @@ impl Upload {
         let is_empty = body.is_end_stream();
         let (body, watch) = body::watched(body, limits);
         Self {
+            expected,
             headers: parts.headers,
             body: SharedBody::new(body),
             watch,
@@ -130,26 +146,6 @@ impl Upload {
         while let Some(Ok(_)) = self.body.next().await {}
     }
 
-    fn ended_early(&self, ended: Ended) -> Problem {
-        match ended {
-            Ended::TimedOut => Problem::new(
-                Kind::UploadTimeout,
-                "The photograph did not arrive in time; send it again over a better connection.",
-            ),
-            Ended::TooMuch => self.too_large(),
-            Ended::Cut => Problem::new(
-                Kind::BrokenForm,
-                "The request ended before the photograph was whole; send it again.",
-            ),
-        }
-    }
-
-    fn too_large(&self) -> Problem {
-        let limit = self.max_photo_bytes as f64 / f64::from(1 << 20);
-        let detail = format!("The photograph is larger than {limit} MB; send a smaller one.");
-        Problem::new(Kind::TooLarge, detail)
-    }
-
     fn media_type(&self) -> Option<String> {
         let value = self.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
         let essence = value.split(';').next().unwrap_or("");
@@ -159,10 +155,10 @@ impl Upload {
     async fn read(&mut self) -> Result<Photo, Problem> {
         let media_type = self.media_type();
         if self.is_empty {
-            return Err(no_photograph());
+            return Err(self.expected.nothing_in_it());
         }
         let overhead = match media_type.as_deref() {
-            Some("multipart/form-data") => FORM_OVERHEAD_BYTES,
+            Some(FORM) => FORM_OVERHEAD_BYTES,
             _ => 0,
         };
         if self
@@ -172,13 +168,9 @@ impl Upload {
             return Err(self.too_large());
         }
         match media_type.as_deref() {
-            Some("multipart/form-data") => self.read_form().await,
+            Some(FORM) => self.read_form().await,
             Some(image) if image.starts_with("image/") => self.read_raw().await,
-            _ => Err(Problem::new(
-                Kind::UnsupportedMediaType,
-                "Send the photograph as the field `file` of a multipart/form-data form, or as the body \
-                 with its image/* type.",
-            )),
+            _ => Err(self.expected.of_another_type()),
         }
     }
 
@@ -204,11 +196,11 @@ impl Upload {
         let mut reader = self.reader();
         while let Some(chunk) = self.body.next().await {
             // Why it ended early is known to the watch.
-            let chunk = chunk.map_err(|_| broken_form())?;
+            let chunk = chunk.map_err(|_| self.expected.broken_form())?;
             self.push(&mut reader, &chunk)?;
         }
         if reader.is_empty() {
-            Err(no_photograph())
+            Err(self.expected.nothing_in_it())
         } else {
             Ok(reader.finish())
         }
@@ -222,20 +214,17 @@ impl Upload {
         // The watch counts instead.
         axum::extract::DefaultBodyLimit::disable().apply(&mut request);
         let form = Multipart::from_request(request, &()).await;
-        Ok((form.map_err(|_| broken_form())?, backlog))
+        Ok((form.map_err(|_| self.expected.broken_form())?, backlog))
     }
 
     async fn read_form(&mut self) -> Result<Photo, Problem> {
+        let expected = self.expected;
+        let broken = |_| expected.broken_form();
         let (mut form, backlog) = self.form().await?;
         let mut photo = None;
-        while let Some(mut field) = next_field(&mut form, &backlog)
-            .await
-            .map_err(|_| broken_form())?
-        {
+        while let Some(mut field) = next_field(&mut form, &backlog).await.map_err(broken)? {
             if field.name() != Some("file") {
-                while let Some(chunk) = field.chunk().await.map_err(|_| broken_form())? {
-                    backlog.shrink(chunk.len());
-                }
+                skip(&mut field, &backlog).await.map_err(broken)?;
                 continue;
             }
             if photo.is_some() {
@@ -246,41 +235,14 @@ impl Upload {
             // A browser sends an empty field without a name when nothing was chosen.
             let was_chosen = field.file_name().is_none_or(|name| !name.is_empty());
             let mut reader = self.reader();
-            while let Some(chunk) = field.chunk().await.map_err(|_| broken_form())? {
-                backlog.shrink(chunk.len());
+            while let Some(chunk) = next_chunk(&mut field, &backlog).await.map_err(broken)? {
                 self.push(&mut reader, &chunk)?;
             }
             if !was_chosen && reader.is_empty() {
-                return Err(no_photograph());
+                return Err(expected.nothing_in_it());
             }
             photo = Some(reader.finish());
         }
-        photo.ok_or_else(no_photograph)
+        photo.ok_or_else(|| expected.nothing_in_it())
     }
-}
-
-/// The next field, looked for in what the parser has before it is given more.
-async fn next_field<'a>(
-    form: &'a mut Multipart,
-    backlog: &Backlog,
-) -> Result<Option<Field<'a>>, MultipartError> {
-    backlog.go_on();
-    let field = form.next_field().await;
-    backlog.go_on();
-    field
-}
-
-fn no_photograph() -> Problem {
-    Problem::new(
-        Kind::NoPhotograph,
-        "The request has no photograph; send one as the field `file` of a form, or as the body with its \
-         image/* type.",
-    )
-}
-
-fn broken_form() -> Problem {
-    Problem::new(
-        Kind::BrokenForm,
-        "The form cannot be read; send multipart/form-data with a boundary and one field `file`.",
-    )
 }

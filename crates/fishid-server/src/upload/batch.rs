@@ -14,9 +14,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 use utoipa::ToSchema;
 
-use super::body::{Backlog, BodyLimits, Ended};
+use super::body::Backlog;
+use super::form::{FORM, next_chunk, next_field, skip};
 use super::memory::{Claim, UPLOAD_BLOCK_BYTES, blocks};
-use super::{Upload, next_field};
+use super::{Expected, Upload};
 use crate::app::App;
 use crate::problem::{Kind, Problem};
 
@@ -56,24 +57,25 @@ pub(crate) struct BatchUpload {
     memory_bytes: usize,
     share: Arc<Semaphore>,
     n_parts: usize,
-    max_parts: usize,
+    max_photos: usize,
     patience: Duration,
     started: Instant,
 }
 
 impl BatchUpload {
     pub(crate) fn new(app: &App, request: Request) -> Self {
+        let max_photos = app.config.max_batch_photos;
         Self {
             memory: Arc::clone(&app.upload_memory),
             memory_bytes: (app.config.upload_memory_bytes / UPLOAD_BLOCK_BYTES).max(1)
                 * UPLOAD_BLOCK_BYTES,
             share: Arc::clone(&app.batch_memory),
             n_parts: 0,
-            max_parts: app.config.max_batch_photos,
+            max_photos,
             patience: app.config.batch_patience,
             started: Instant::now(),
             form: None,
-            upload: Upload::within(BodyLimits::of_batch(&app.config), app, request),
+            upload: Upload::expecting(Expected::Batch { max_photos }, app, request),
         }
     }
 
@@ -89,31 +91,7 @@ impl BatchUpload {
     pub(crate) async fn refuse(mut self, problem: Problem) -> Problem {
         // The parser holds the body's end that it has read.
         self.form = None;
-        self.upload.discard().await;
-        match self.upload.watch.ended() {
-            Some(ended) => self.ended_early(ended),
-            None => problem,
-        }
-    }
-
-    fn ended_early(&self, ended: Ended) -> Problem {
-        match ended {
-            Ended::TimedOut => Problem::new(
-                Kind::UploadTimeout,
-                "The photographs did not arrive in time; send fewer at once, or over a better connection.",
-            ),
-            Ended::TooMuch => {
-                let (n, each) = (self.max_parts, self.upload.max_photo_bytes >> 20);
-                let detail = format!(
-                    "The batch is larger than {n} photographs of {each} MB; send it in several requests."
-                );
-                Problem::new(Kind::TooLarge, detail)
-            }
-            Ended::Cut => Problem::new(
-                Kind::BrokenForm,
-                "The request ended before the batch was whole; send it again.",
-            ),
-        }
+        self.upload.refuse(problem).await
     }
 
     /// The next photograph; none at the end of the form. An error concerns the whole batch.
@@ -131,15 +109,12 @@ impl BatchUpload {
 
     async fn begin(&mut self) -> Result<(Multipart, Backlog), Problem> {
         if self.upload.is_empty {
-            return Err(no_photographs());
+            return Err(self.upload.expected.nothing_in_it());
         }
-        if self.upload.media_type().as_deref() != Some("multipart/form-data") {
-            return Err(Problem::new(
-                Kind::UnsupportedMediaType,
-                "Send the photographs as fields `file` of one multipart/form-data form.",
-            ));
+        if self.upload.media_type().as_deref() != Some(FORM) {
+            return Err(self.upload.expected.of_another_type());
         }
-        self.upload.form().await.map_err(|_| broken_form())
+        self.upload.form().await
     }
 
     async fn next_in(
@@ -147,16 +122,18 @@ impl BatchUpload {
         form: &mut Multipart,
         backlog: &Backlog,
     ) -> Result<Option<BatchPart>, Problem> {
-        while let Some(mut field) = next_field(form, backlog).await.map_err(|_| broken_form())? {
+        let expected = self.upload.expected;
+        let broken = |_| expected.broken_form();
+        while let Some(mut field) = next_field(form, backlog).await.map_err(broken)? {
             if field.name() != Some("file") {
-                skip(&mut field, backlog).await?;
+                skip(&mut field, backlog).await.map_err(broken)?;
                 continue;
             }
             let file_name = field.file_name().map(|name| {
                 let name: String = name.chars().take(LONGEST_NAME).collect();
                 name
             });
-            let Some(first) = next_chunk(&mut field, backlog).await? else {
+            let Some(first) = next_chunk(&mut field, backlog).await.map_err(broken)? else {
                 // A browser sends an empty field without a name when nothing was chosen.
                 if file_name.as_deref() == Some("") {
                     continue;
@@ -168,19 +145,19 @@ impl BatchUpload {
             self.count_part()?;
             let photo = self.take(first, &mut field, backlog).await?;
             if photo.is_err() {
-                skip(&mut field, backlog).await?;
+                skip(&mut field, backlog).await.map_err(broken)?;
             }
             return Ok(Some(BatchPart { file_name, photo }));
         }
         if self.n_parts == 0 {
-            return Err(no_photographs());
+            return Err(expected.nothing_in_it());
         }
         Ok(None)
     }
 
     fn count_part(&mut self) -> Result<(), Problem> {
-        if self.n_parts == self.max_parts {
-            let limit = self.max_parts;
+        if self.n_parts == self.max_photos {
+            let limit = self.max_photos;
             let detail = format!(
                 "The batch has more than {limit} photographs; send at most {limit} in one request."
             );
@@ -222,7 +199,8 @@ impl BatchUpload {
                 return Ok(Err(problem));
             }
             reader.push(&bytes);
-            chunk = next_chunk(field, backlog).await?;
+            let next = next_chunk(field, backlog).await;
+            chunk = next.map_err(|_| self.upload.expected.broken_form())?;
         }
         // What the largest photograph would have taken beyond this one.
         let spare = share
@@ -270,37 +248,4 @@ impl BatchUpload {
             }
         }
     }
-}
-
-async fn next_chunk(
-    field: &mut Field<'_>,
-    backlog: &Backlog,
-) -> Result<Option<bytes::Bytes>, Problem> {
-    // A field without content may have one chunk of no bytes.
-    while let Some(chunk) = field.chunk().await.map_err(|_| broken_form())? {
-        backlog.shrink(chunk.len());
-        if !chunk.is_empty() {
-            return Ok(Some(chunk));
-        }
-    }
-    Ok(None)
-}
-
-async fn skip(field: &mut Field<'_>, backlog: &Backlog) -> Result<(), Problem> {
-    while next_chunk(field, backlog).await?.is_some() {}
-    Ok(())
-}
-
-fn broken_form() -> Problem {
-    Problem::new(
-        Kind::BrokenForm,
-        "The form cannot be read; send multipart/form-data with a boundary and a field `file` for each photograph.",
-    )
-}
-
-fn no_photographs() -> Problem {
-    Problem::new(
-        Kind::NoPhotograph,
-        "The request has no photographs; send each as a field `file` of one form.",
-    )
 }
