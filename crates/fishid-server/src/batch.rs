@@ -10,18 +10,17 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::IntoResponse;
-use fishid_prediction::{Circumstances, Reply};
+use fishid_prediction::Reply;
 use fishid_serving::ServingConfig;
-use fishid_taxonomy::Language;
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::asked::Asked;
 use crate::observe::RequestId;
 use crate::problem::{Problem, ProblemDocument};
-use crate::routes;
 use crate::upload::{BatchForm, BatchPart, BatchUpload};
 
 /// Where it is.
@@ -68,19 +67,23 @@ pub(crate) struct BatchResult {
 ///
 /// The reply is 200 when the form could be read, whatever became of its photographs: each entry has the status that
 /// its photograph would have had alone. A photograph that is broken, too large or of another format spoils only its own
-/// entry. Under load the batch waits for its turn before any entry is 503.
+/// entry. Under load the batch waits for its turn before any entry is 503. Where the client says how long it waits, a
+/// photograph that cannot be answered by then is 503 or 504.
 #[utoipa::path(
     post,
     tag = "photographs",
     path = "/predict/batch",
-    params(("lang" = Option<String>, Query, description = "Language of the labels: `ru` (default) or `en`", example = "en")),
+    params(
+        ("lang" = Option<String>, Query, description = "Language of the labels: `ru` (default) or `en`", example = "en"),
+        ("x-request-timeout-ms" = Option<u64>, Header, minimum = 1, description = "Milliseconds the client waits for the whole batch, from its request's head", example = 20000),
+    ),
     request_body(
         description = "At most 64 JPEG, PNG or WebP photographs of at most 10 MB each, every one a field `file` of the form",
         content((BatchForm = "multipart/form-data"))
     ),
     responses(
         (status = 200, description = "One entry for each photograph, in their order", body = BatchReply),
-        (status = 400, description = "No photograph, a broken form, or an unknown `lang`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 400, description = "No photograph, a broken form, an unknown `lang` or an unusable `x-request-timeout-ms`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 408, description = "The photographs did not arrive in time", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 413, description = "More than 64 photographs", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 415, description = "Not a multipart form", body = ProblemDocument, content_type = "application/problem+json"),
@@ -91,13 +94,16 @@ pub(crate) async fn predict_batch(
     State(app): State<App>,
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
-    let language = routes::language(request.uri());
+    let asked = Asked::of(&request);
     let id = request.extensions().get::<RequestId>();
     let id = id.map_or_else(|| "".into(), |id| Arc::clone(&id.0));
     let mut upload = BatchUpload::new(&app, request);
-    let answered = match language {
+    let answered = match asked {
         Ok(_) if app.service.current().is_none() => Err(Problem::no_model()),
-        Ok(language) => Batch::new(&app, language, id).answer(&mut upload).await,
+        Ok(asked) => {
+            upload.end_with(asked.patience);
+            Batch::new(&app, asked, id).answer(&mut upload).await
+        }
         Err(problem) => Err(problem),
     };
     match answered {
@@ -109,7 +115,7 @@ pub(crate) async fn predict_batch(
 /// A batch under way. Dropped, it gives up what it has asked.
 struct Batch<'a> {
     app: &'a App,
-    language: Language,
+    asked: Asked,
     /// The request's.
     id: Arc<str>,
     names: Vec<Option<String>>,
@@ -118,10 +124,10 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(app: &'a App, language: Language, id: Arc<str>) -> Self {
+    fn new(app: &'a App, asked: Asked, id: Arc<str>) -> Self {
         Self {
             app,
-            language,
+            asked,
             id,
             names: Vec::new(),
             outcomes: Vec::new(),
@@ -151,25 +157,19 @@ impl<'a> Batch<'a> {
             Err(problem) => return self.outcomes.push(Some(Err(problem))),
         };
         self.outcomes.push(None);
-        let (service, language) = (self.app.service.clone(), self.language);
+        let (service, asked) = (self.app.service.clone(), self.asked);
         let until = upload.patient_until();
         let answering = async move {
             let started = Instant::now();
             // All of it: the memory is counted until the answer is there.
             let held = received;
-            let served = service.ask_patiently(held.photo.clone(), until).await;
+            let leaves_at = asked.patience.ends().map(Into::into);
+            let served = service
+                .ask_patiently(held.photo.clone(), until, leaves_at)
+                .await;
             drop(held);
-            let reply = served.map_err(Problem::from).map(|served| {
-                let circumstances = Circumstances {
-                    language,
-                    processing_time_ms: started.elapsed().as_secs_f64() * 1e3,
-                    model_version: served.identity.version.clone(),
-                    cached: served.cached,
-                };
-                let answer = &served.answer;
-                answer.prediction.reply(&answer.names, circumstances)
-            });
-            (index, reply)
+            let reply = served.map(|served| asked.reply(&served, started));
+            (index, reply.map_err(Problem::from))
         };
         // A task of its own has no span of its own.
         self.under_way.spawn(answering.in_current_span());

@@ -6,6 +6,7 @@
 
 mod admin;
 mod app;
+mod asked;
 mod batch;
 mod config;
 mod connections;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName};
+use fishid_serving::metrics::{Metrics, Rejection};
 
 use crate::problem::{Kind, Problem};
 
@@ -35,10 +36,25 @@ impl Patience {
         }
     }
 
+    /// When that is, where it has said so.
+    pub(crate) fn ends(self) -> Option<Instant> {
+        self.0
+    }
+
     /// What is left of it; `most` where the client has said nothing.
     pub(crate) fn left(self, now: Instant, most: Duration) -> Duration {
         self.0
             .map_or(most, |until| until.saturating_duration_since(now))
+    }
+
+    /// What to tell of a photograph that came when nothing of it was left.
+    pub(crate) fn ran_out(metrics: &Metrics) -> Problem {
+        metrics.count_rejection(Rejection::Expired);
+        Problem::new(
+            Kind::DeadlineExceeded,
+            "The time that `x-request-timeout-ms` allows was over before the photograph had come; allow more, \
+             or send less.",
+        )
     }
 }
 

@@ -5,28 +5,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fishid_prediction::{Circumstances, Reply};
-use fishid_serving::metrics::Rejection;
-use fishid_taxonomy::Language;
-use serde::{Deserialize, Serialize};
+use fishid_prediction::Reply;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::asked::Asked;
 use crate::description::{ModelDescription, ModelState};
 use crate::metrics::{OPENMETRICS_TEXT, PROMETHEUS_TEXT, openmetrics_text, prometheus_text};
 use crate::patience::Patience;
 use crate::problem::{Kind, Problem, ProblemDocument};
 use crate::upload::{PhotoForm, Upload};
 use crate::{openapi, page};
-
-/// Query of `POST /predict`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct PredictQuery {
-    lang: Option<String>,
-}
 
 /// Reply of `GET /health`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,10 +70,9 @@ pub(crate) async fn predict(
     State(app): State<App>,
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
-    let patience = Patience::of(request.headers(), Instant::now());
-    let asked = language(request.uri()).and_then(|language| Ok((language, patience?)));
+    let asked = Asked::of(&request);
     let mut upload = Upload::new(&app, request);
-    let (language, patience) = match asked {
+    let asked = match asked {
         Ok(asked) => asked,
         Err(problem) => {
             upload.discard().await;
@@ -89,46 +81,13 @@ pub(crate) async fn predict(
     };
     let received = upload.receive().await?;
     let started = Instant::now();
-    let allowed = patience.left(started, app.service.config().deadline);
+    let allowed = asked.patience.left(started, app.service.config().deadline);
     if allowed.is_zero() {
-        app.service.metrics().count_rejection(Rejection::Expired);
-        return Err(Problem::new(
-            Kind::DeadlineExceeded,
-            "The time that `x-request-timeout-ms` allows was over before the photograph had come; allow more, \
-             or send a smaller one.",
-        ));
+        return Err(Patience::ran_out(app.service.metrics()));
     }
     let served = app.service.ask_within(allowed, received.photo).await?;
-    let circumstances = Circumstances {
-        language,
-        processing_time_ms: started.elapsed().as_secs_f64() * 1e3,
-        model_version: served.identity.version.clone(),
-        cached: served.cached,
-    };
-    let reply = served
-        .answer
-        .prediction
-        .reply(&served.answer.names, circumstances);
+    let reply = asked.reply(&served, started);
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(reply)))
-}
-
-pub(crate) fn language(uri: &Uri) -> Result<Language, Problem> {
-    let Query(query) = Query::<PredictQuery>::try_from_uri(uri).map_err(|_| {
-        Problem::new(
-            Kind::BadQuery,
-            "The query cannot be read; use ?lang=ru or ?lang=en.",
-        )
-    })?;
-    match query.lang {
-        None => Ok(Language::default()),
-        Some(lang) => lang.parse().map_err(|_| {
-            let lang: String = lang.chars().take(20).collect();
-            Problem::new(
-                Kind::BadQuery,
-                format!("`lang` is `{lang}`, but it must be `ru` or `en`."),
-            )
-        }),
-    }
 }
 
 /// Whether the process lives.

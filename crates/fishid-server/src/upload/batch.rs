@@ -19,6 +19,7 @@ use super::form::{FORM, next_chunk, next_field, skip};
 use super::memory::{Claim, UPLOAD_BLOCK_BYTES, blocks};
 use super::{Expected, Upload};
 use crate::app::App;
+use crate::patience::Patience;
 use crate::problem::{Kind, Problem};
 
 /// Names are shown in replies; a longer one is no name.
@@ -60,6 +61,7 @@ pub(crate) struct BatchUpload {
     max_photos: usize,
     patience: Duration,
     started: Instant,
+    client_leaves_at: Option<Instant>,
 }
 
 impl BatchUpload {
@@ -75,6 +77,7 @@ impl BatchUpload {
             patience: app.config.batch_patience,
             started: Instant::now(),
             form: None,
+            client_leaves_at: None,
             upload: Upload::expecting(Expected::Batch { max_photos }, app, request),
         }
     }
@@ -84,7 +87,13 @@ impl BatchUpload {
     pub(crate) fn patient_until(&self) -> Instant {
         let now = Instant::now();
         let own = (now - self.started).saturating_sub(self.upload.watch.waited());
-        now + self.patience.saturating_sub(own)
+        let until = now + self.patience.saturating_sub(own);
+        self.client_leaves_at.map_or(until, |at| until.min(at))
+    }
+
+    /// The client waits no longer than it says.
+    pub(crate) fn end_with(&mut self, patience: Patience) {
+        self.client_leaves_at = patience.ends().map(Instant::from_std);
     }
 
     /// The problem to answer the whole batch with, once the rest of the body is thrown away.
@@ -143,7 +152,11 @@ impl BatchUpload {
                 return Ok(Some(BatchPart { file_name, photo }));
             };
             self.count_part()?;
-            let photo = self.take(first, &mut field, backlog).await?;
+            let photo = if self.client_has_left() {
+                Err(Patience::ran_out(&self.upload.metrics))
+            } else {
+                self.take(first, &mut field, backlog).await?
+            };
             if photo.is_err() {
                 skip(&mut field, backlog).await.map_err(broken)?;
             }
@@ -153,6 +166,10 @@ impl BatchUpload {
             return Err(expected.nothing_in_it());
         }
         Ok(None)
+    }
+
+    fn client_has_left(&self) -> bool {
+        self.client_leaves_at.is_some_and(|at| at <= Instant::now())
     }
 
     fn count_part(&mut self) -> Result<(), Problem> {

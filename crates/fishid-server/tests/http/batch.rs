@@ -9,7 +9,7 @@ use fishid_testing::{jpeg, png};
 use reqwest::Response;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{GREEN, RED, Server, json, problem, settings};
 use crate::raw::{connect, rest};
@@ -309,6 +309,33 @@ async fn a_photograph_is_answered_while_the_next_is_on_its_way() {
     let reply = rest(&mut stream).await;
     assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
     assert!(reply.contains("\"n_answered\":2"), "{reply}");
+}
+
+#[tokio::test]
+async fn photographs_that_come_after_their_client_has_left_are_read_and_not_answered() {
+    let server = Server::start().await;
+    let mut body = part(&jpeg(64, 48, GREEN));
+    body.extend(part(&jpeg(65, 48, RED)));
+    body.extend(b"--B--\r\n");
+    for (allowed, outcome) in [
+        (1, "\"n_answered\":0,\"n_refused\":2"),
+        (60_000, "\"n_answered\":2,\"n_refused\":0"),
+    ] {
+        let more = format!("expect: 100-continue\r\nx-request-timeout-ms: {allowed}\r\n\r\n");
+        let mut stream = connect(&server).await;
+        let head = HEAD.trim_end().to_owned() + "\r\n" + &more;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut go = [0; 25];
+        stream.read_exact(&mut go).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        stream.write_all(&chunk(&body)).await.unwrap();
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        let reply = rest(&mut stream).await;
+        assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+        assert!(reply.contains(outcome), "{reply}");
+    }
+    let expired = "fishid_queue_rejected_total{reason=\"expired\"} 2";
+    assert!(server.metrics().await.contains(expired));
 }
 
 #[tokio::test]

@@ -103,16 +103,18 @@ async fn requests_sent_ahead_on_one_connection_are_under_way_one_by_one() {
 #[tokio::test]
 async fn a_time_out_that_is_none_is_said_to_be() {
     let server = Server::start().await;
-    for value in ["0", "soon", "-5", "1.5"] {
-        let request = server
-            .client
-            .post(server.url("/predict"))
-            .header("content-type", "image/jpeg")
-            .header(TIMEOUT, value)
-            .body(jpeg(64, 48, RED));
-        let found = problem(request.send().await.unwrap(), 400, "bad-header").await;
-        let detail = found["detail"].as_str().unwrap();
-        assert!(detail.contains(TIMEOUT), "{detail}");
+    for path in ["/predict", "/predict/batch"] {
+        for value in ["0", "soon", "-5", "1.5"] {
+            let request = server
+                .client
+                .post(server.url(path))
+                .header("content-type", "image/jpeg")
+                .header(TIMEOUT, value)
+                .body(jpeg(64, 48, RED));
+            let found = problem(request.send().await.unwrap(), 400, "bad-header").await;
+            let detail = found["detail"].as_str().unwrap();
+            assert!(detail.contains(TIMEOUT), "{detail}");
+        }
     }
 }
 

@@ -18,16 +18,20 @@ impl<M: Model> Service<M> {
     /// [`Service::ask`], which asks again until `until` while the answer is that there is no place now.
     ///
     /// Whoever asks impatiently goes first: this one holds no place while it waits. Once accepted, a photograph
-    /// has the service's own deadline. The metrics count the last answer only.
+    /// has the service's own deadline, or until the caller leaves. The metrics count the last answer only.
     pub async fn ask_patiently(
         &self,
         photo: Photo,
         until: Instant,
+        leaves_at: Option<Instant>,
     ) -> Result<Served<M::Answer>, ServeError<M::Error>> {
         let waiting = Waiting(Some(&self.0.metrics));
         let mut pause = FIRST_PAUSE;
         loop {
-            let result = self.answer(self.0.config.deadline, photo.clone()).await;
+            let deadline = self.0.config.deadline;
+            let allowed =
+                leaves_at.map_or(deadline, |at| at.saturating_duration_since(Instant::now()));
+            let result = self.answer(allowed, photo.clone()).await;
             let is_refused = matches!(
                 result,
                 Err(ServeError::QueueFull { .. } | ServeError::OutOfReach { .. })

@@ -36,7 +36,7 @@ async fn whoever_is_patient_gets_the_place_that_becomes_free_and_was_never_refus
         harness.service.clone(),
         Instant::now() + Duration::from_mins(5),
     );
-    let patient = tokio::spawn(async move { service.ask_patiently(photo(2), until).await });
+    let patient = tokio::spawn(async move { service.ask_patiently(photo(2), until, None).await });
     let error = harness.service.ask(photo(3)).await.unwrap_err();
     assert!(matches!(error, ServeError::QueueFull { .. }), "{error}");
     gate.open();
@@ -55,7 +55,9 @@ async fn patience_ends_with_a_refusal_that_counts_once() {
     harness.wait_until_accepted(1).await;
     let started = Instant::now();
     let patience = Duration::from_secs(30);
-    let asked = harness.service.ask_patiently(photo(2), started + patience);
+    let asked = harness
+        .service
+        .ask_patiently(photo(2), started + patience, None);
     let error = asked.await.unwrap_err();
     assert!(matches!(error, ServeError::QueueFull { .. }), "{error}");
     let waited = started.elapsed();
@@ -63,9 +65,33 @@ async fn patience_ends_with_a_refusal_that_counts_once() {
         waited <= patience && waited + Duration::from_secs(1) > patience,
         "{waited:?}"
     );
-    let asked = harness.service.ask_patiently(photo(2), started).await;
+    let asked = harness.service.ask_patiently(photo(2), started, None).await;
     assert!(asked.is_err());
     assert_eq!(started.elapsed(), waited, "no patience is left");
     harness.check_metric("fishid_queue_rejected_total{reason=\"full\"} 2");
+    gate.open();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_before_the_deadline_is_told_then_although_there_was_a_place() {
+    let harness = Harness::new(one_place());
+    let gate = Gate::closed();
+    let model = FakeModel::new("1").held_by(&gate);
+    harness.service.install(model).unwrap();
+    let started = Instant::now();
+    let (until, stay) = (started + Duration::from_mins(5), Duration::from_secs(3));
+    let asked = harness
+        .service
+        .ask_patiently(photo(1), until, Some(started + stay));
+    let error = asked.await.unwrap_err();
+    assert!(
+        matches!(error, ServeError::DeadlineExceeded { .. }),
+        "{error}"
+    );
+    let waited = started.elapsed();
+    assert!(
+        waited >= stay && waited < stay + Duration::from_secs(1),
+        "{waited:?}"
+    );
     gate.open();
 }
