@@ -97,6 +97,9 @@ def test_up_demonstrates_and_says_so_and_the_second_start_trains_nothing(
     print(f"second `fishid up`: ready after {seconds:.2f} s")
     assert len(run_records(fishid)) == n_runs, "nothing is trained again"
     assert "demonstration" in server.output().lower()
+    # Nobody sits at a terminal here.
+    lines = [json.loads(line) for line in server.output().splitlines() if line.startswith("{")]
+    assert "listening" in [line["message"] for line in lines]
     model = requests.get(f"{server.url}/model", timeout=5).json()
     assert model["demonstration"]
     assert len(model["classes"]) == 15

@@ -98,12 +98,28 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use clap::CommandFactory as _;
 
     #[test]
     fn the_command_tree_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn servers_log_for_machines_unless_a_person_watches_up() {
+        for (command, at_a_terminal, expected) in [
+            ("fishid serve --bundle b", false, true),
+            ("fishid serve --bundle b", true, true),
+            ("fishid up", false, true),
+            ("fishid up", true, false),
+            ("fishid predict b photo.jpg", false, false),
+        ] {
+            let cli = Cli::try_parse_from(command.split(' ')).unwrap();
+            let found = cli.command.logs_for_machines(at_a_terminal);
+            assert_eq!(found, expected, "{command}, at a terminal: {at_a_terminal}");
+        }
     }
 
     #[test]
