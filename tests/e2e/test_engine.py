@@ -118,3 +118,30 @@ def test_a_quota_of_one_processor_gives_one_thread(fishid, small_bundle):
         found = outcome.json()
     assert found["machine"]["cores"] == 1
     assert found["chosen"]["threads"] == 1
+
+
+def processors_of_threads(pid):
+    """The processors that each thread of a process may run on, by the thread's name."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        # One may end meanwhile.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield (thread / "comm").read_text().strip(), os.sched_getaffinity(int(thread.name))
+
+
+@pytest.mark.parametrize("provider", [[], ["--provider", "cpu"]], ids=["machines_own", "cpu"])
+@pytest.mark.parametrize(("streams", "threads"), [(1, 2), (2, 1)])
+def test_no_thread_of_a_server_is_bound_to_some_of_the_processors(
+    fishid, serve, small_bundle, small_fish, provider, streams, threads
+):
+    # Bound threads of two servers on one machine would wait for each other.
+    processors = os.sched_getaffinity(0)
+    if len(processors) < 2:
+        pytest.skip("this machine has one processor: threads cannot be told to be bound")
+    plan = ["--precision", "f32", "--streams", streams, "--threads", threads]
+    server = serve(fishid, "serve", "--bundle", small_bundle[0], *provider, *plan)
+    server.wait_ready(120)
+    photo = next(small_fish.glob("*/*.jpg"))
+    assert server.predict(photo.read_bytes()).status_code == 200
+    found = list(processors_of_threads(server.process.pid))
+    assert "fishid-infer" in {name.rpartition("-")[0] for name, _ in found}, found
+    assert [bound for bound in found if bound[1] != processors] == []
