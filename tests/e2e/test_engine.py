@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 from pathlib import Path
 
 import pytest
@@ -121,14 +122,14 @@ def test_a_quota_of_one_processor_gives_one_thread(fishid, small_bundle):
 
 
 def processors_of_threads(pid):
-    """The processors that each thread of a process may run on, by the thread's name."""
+    """The processors that each thread of a process may run on, with the thread's name."""
     for thread in Path(f"/proc/{pid}/task").iterdir():
         # One may end meanwhile.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            yield (thread / "comm").read_text().strip(), os.sched_getaffinity(int(thread.name))
+            yield (thread / "comm").read_text().strip(), frozenset(os.sched_getaffinity(int(thread.name)))
 
 
-@pytest.mark.parametrize("provider", [[], ["--provider", "cpu"]], ids=["machines_own", "cpu"])
+@pytest.mark.parametrize("provider", ["openvino", "cpu"])
 @pytest.mark.parametrize(("streams", "threads"), [(1, 2), (2, 1)])
 def test_no_thread_of_a_server_is_bound_to_some_of_the_processors(
     fishid, serve, small_bundle, small_fish, provider, streams, threads
@@ -137,11 +138,15 @@ def test_no_thread_of_a_server_is_bound_to_some_of_the_processors(
     processors = os.sched_getaffinity(0)
     if len(processors) < 2:
         pytest.skip("this machine has one processor: threads cannot be told to be bound")
-    plan = ["--precision", "f32", "--streams", streams, "--threads", threads]
-    server = serve(fishid, "serve", "--bundle", small_bundle[0], *provider, *plan)
+    if provider == "openvino" and platform.machine() != "x86_64":
+        pytest.skip("OpenVINO's execution provider is for x86-64")
+    plan = ["--provider", provider, "--precision", "f32", "--streams", streams, "--threads", threads]
+    server = serve(fishid, "serve", "--bundle", small_bundle[0], *plan)
     server.wait_ready(120)
-    photo = next(small_fish.glob("*/*.jpg"))
-    assert server.predict(photo.read_bytes()).status_code == 200
-    found = list(processors_of_threads(server.process.pid))
-    assert "fishid-infer" in {name.rpartition("-")[0] for name, _ in found}, found
-    assert [bound for bound in found if bound[1] != processors] == []
+    # OpenVINO binds a thread when it computes, and may let it go after.
+    found = set()
+    for photo in small_fish.glob("*/*.jpg"):
+        assert server.predict(photo.read_bytes()).status_code == 200
+        found.update(processors_of_threads(server.process.pid))
+    assert "fishid-infer-0" in {name for name, _ in found}, found
+    assert {bound for bound in found if bound[1] != processors} == set()
