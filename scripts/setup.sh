@@ -138,6 +138,7 @@ setup_test() {
   need_npm tests/browser
   python_environment tests/requirements.txt >/dev/null
   python_environment tests/dvc/requirements.txt >/dev/null
+  python_environment tests/airflow/requirements.txt >/dev/null
   if ! "$cache/tools/bin/cargo-deny" --version 2>/dev/null | grep -qF "$CARGO_DENY"; then
     say "building cargo-deny $CARGO_DENY (once)"
     cargo install --quiet --locked --root "$cache/tools" --target-dir "$cache/tools-target" "cargo-deny@$CARGO_DENY"

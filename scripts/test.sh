@@ -12,7 +12,11 @@ export FISHID_STACK_PYTHON
 if [ -n "${FISHID_TEST_FULL:-}" ]; then
   FISHID_MLFLOW_2_9_PYTHON=$(scripts/setup.sh python tests/mlflow29/requirements.txt)/bin/python
   export FISHID_MLFLOW_2_9_PYTHON
+  FISHID_AIRFLOW3_PYTHON=$(scripts/setup.sh python tests/airflow3/requirements.txt)/bin/python
+  export FISHID_AIRFLOW3_PYTHON
 fi
+FISHID_AIRFLOW_PYTHON=$(scripts/setup.sh python tests/airflow/requirements.txt)/bin/python
+export FISHID_AIRFLOW_PYTHON
 FISHID_DVC=$(scripts/setup.sh python tests/dvc/requirements.txt)/bin/dvc
 export FISHID_DVC
 export FISHID_BIN=$CARGO_TARGET_DIR/release/fishid

@@ -224,6 +224,16 @@ def second_model(services, first_model):
     return version
 
 
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory):
+    """Airflow 2.10 as a process that stays; skips where there is none."""
+    from airflow_lab import Airflow, airflow_python
+
+    running = Airflow(airflow_python(), tmp_path_factory.mktemp("airflow"))
+    yield running
+    running.close()
+
+
 @pytest.fixture(scope="module")
 def mlflow(tmp_path_factory):
     """A server's address; its records lie in SQLite."""

@@ -18,7 +18,7 @@ from conftest import BINARY, SMALL_BACKBONE, TEST_DATA, Fishid
 
 from stack import LocalStack, MissingPrerequisiteError, Settings
 
-SERVICES = ("postgres", "s3", "mlflow", "fishid")
+SERVICES = ("postgres", "s3", "mlflow", "redis", "fishid")
 # Given to every command as a person would give it to an MLflow that wants one; it may appear nowhere.
 TOKEN = "token-3f1c9a7be5d84c66"
 
