@@ -134,6 +134,9 @@ setup_stack() {
 
 setup_test() {
   need_packages chromium openssl shellcheck
+  # The package may start an Nginx of its own on port 80, which is not used.
+  PATH=$PATH:/usr/sbin need_command nginx nginx
+  need_command envsubst gettext-base
   setup_stack
   need_npm tests/browser
   python_environment tests/requirements.txt >/dev/null
