@@ -111,6 +111,16 @@ s3_server() {
   return $status
 }
 
+# What the tests of terraform/ need. Without it they are skipped and say so.
+terraform_provider() {
+  local go
+  if ! go=$(go_command); then
+    say "there is no Go to build the Terraform provider with: tests of terraform/ will be skipped"
+  elif ! scripts/setup_terraform.sh "$go"; then
+    say "the Terraform provider does not build: tests of terraform/ will be skipped"
+  fi
+}
+
 setup_run() {
   command -v cargo >/dev/null || die "Rust is missing: install it from https://rustup.rs"
   command -v python3 >/dev/null || die "Python 3.11 or newer is missing: apt-get install python3 python3-venv"
@@ -142,6 +152,8 @@ setup_test() {
   python_environment tests/requirements.txt >/dev/null
   python_environment tests/dvc/requirements.txt >/dev/null
   python_environment tests/airflow/requirements.txt >/dev/null
+  python_environment tests/policy/requirements.txt >/dev/null
+  terraform_provider
   if ! "$cache/tools/bin/cargo-deny" --version 2>/dev/null | grep -qF "$CARGO_DENY"; then
     say "building cargo-deny $CARGO_DENY (once)"
     cargo install --quiet --locked --root "$cache/tools" --target-dir "$cache/tools-target" "cargo-deny@$CARGO_DENY"

@@ -19,6 +19,15 @@ FISHID_AIRFLOW_PYTHON=$(scripts/setup.sh python tests/airflow/requirements.txt)/
 export FISHID_AIRFLOW_PYTHON
 FISHID_DVC=$(scripts/setup.sh python tests/dvc/requirements.txt)/bin/dvc
 export FISHID_DVC
+FISHID_CHECKOV=$(scripts/setup.sh python tests/policy/requirements.txt)/bin/checkov
+export FISHID_CHECKOV
+terraform_tools=$FISHID_CACHE/tools/terraform
+if [ -e "$terraform_tools/terraformrc" ]; then
+  FISHID_TERRAFORM=$(command -v terraform || echo "$terraform_tools/bin/terraform")
+  export FISHID_TERRAFORM FISHID_TERRAFORM_CONFIG="$terraform_tools/terraformrc"
+else
+  echo "there is no Terraform provider in $terraform_tools: tests of terraform/ will be skipped"
+fi
 export FISHID_BIN=$CARGO_TARGET_DIR/release/fishid
 FISHID_S3_SERVER=${FISHID_S3_SERVER:-$FISHID_CACHE/tools/bin/versitygw}
 if [ -x "$FISHID_S3_SERVER" ]; then

@@ -1,0 +1,2 @@
+variable "name" { type = string }
+variable "folder_id" { type = string }

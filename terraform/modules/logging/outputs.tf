@@ -1,0 +1,1 @@
+output "log_group_id" { value = yandex_logging_group.this.id }

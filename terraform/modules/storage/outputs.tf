@@ -1,0 +1,1 @@
+output "bucket" { value = yandex_storage_bucket.this.bucket }

@@ -1,0 +1,3 @@
+variable "bucket" { type = string }
+variable "folder_id" { type = string }
+variable "kms_key_id" { type = string }
