@@ -36,10 +36,20 @@ REDIS_PORT ?=
 QUICK ?=
 ONLY ?=
 
-.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench bench-training soak upload-dataset
+# The deployment: ALLOW_DELETE=1 lets terraform-apply delete, DELETE_BUCKET=1 lets destroy take the photographs along,
+# CONFIRM=FOLDER_ID answers destroy's question in advance, TAG is the version of the images (the commit),
+# CONTAINER_TOOL builds them (docker), PHOTOGRAPHS are brought to the bucket by deploy-all.
+ALLOW_DELETE ?=
+DELETE_BUCKET ?=
+CONFIRM ?=
+export ALLOW_DELETE DELETE_BUCKET CONFIRM
+
+.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench bench-training soak \
+	upload-dataset init terraform-plan terraform-apply deploy-k8s setup-airflow deploy-inference deploy-all print-urls \
+	status destroy
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: ## what building and running need: system packages, ONNX Runtime, the page's parts
 	@scripts/setup.sh run
@@ -89,3 +99,33 @@ bench: setup ## the server beside its peers, into docs/PERFORMANCE.md; QUICK=1, 
 
 bench-training: setup ## the numbers quoted in docs/TRAINING.md, measured again here
 	@scripts/bench.sh
+
+init: ## Yandex Cloud: prepare Terraform; docs/DEPLOYMENT_AUTO.md
+	@scripts/deploy/terraform.sh init
+
+terraform-plan: ## what terraform-apply would change in the cloud
+	@scripts/deploy/terraform.sh plan
+
+terraform-apply: ## make the infrastructure; deletes nothing without ALLOW_DELETE=1
+	@scripts/deploy/terraform.sh apply
+
+deploy-k8s: ## Redis, MLflow, secrets, logs, monitoring into the cluster
+	@scripts/deploy/kubernetes.sh
+
+setup-airflow: ## DAGs, job, connections and variables into Airflow
+	@scripts/deploy/airflow.sh
+
+deploy-inference: ## build, push and roll out the API and the page of this commit
+	@scripts/deploy/inference.sh
+
+deploy-all: ## everything, in order; a call after a failure goes on where it stopped
+	@scripts/deploy/all.sh
+
+print-urls: ## where the page, Grafana, MLflow and Airflow are
+	@scripts/deploy/urls.sh
+
+status: ## a table of what runs in the cloud
+	@scripts/deploy/status.sh
+
+destroy: ## delete everything in the cloud; says what will be lost, and asks
+	@scripts/deploy/destroy.sh

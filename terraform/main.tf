@@ -53,10 +53,11 @@ module "secrets" {
 }
 
 module "storage" {
-  source     = "./modules/storage"
-  bucket     = local.bucket
-  folder_id  = var.folder_id
-  kms_key_id = module.encryption.key_id
+  source        = "./modules/storage"
+  bucket        = local.bucket
+  folder_id     = var.folder_id
+  kms_key_id    = module.encryption.key_id
+  force_destroy = var.bucket_force_destroy
 }
 
 module "registry" {

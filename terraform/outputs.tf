@@ -26,6 +26,10 @@ output "airflow_url" {
   value = module.airflow.url
 }
 
+output "postgres_cluster_id" {
+  value = module.postgresql.cluster_id
+}
+
 output "postgres_host" {
   description = "Port 6432, TLS."
   value       = module.postgresql.host

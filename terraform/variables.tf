@@ -165,3 +165,9 @@ variable "deletion_protection" {
   type        = bool
   default     = true
 }
+
+variable "bucket_force_destroy" {
+  description = "Delete the bucket with everything in it. Only `make destroy DELETE_BUCKET=1` sets it."
+  type        = bool
+  default     = false
+}

@@ -1,5 +1,5 @@
 # Twenty replicas at a peak, and a database that outlives the loss of a host.
-# terraform plan -var-file=sizes/large.tfvars
+# cat terraform/sizes/large.tfvars >> terraform/terraform.tfvars
 node_cores          = 8
 node_memory_gb      = 16
 nodes_min           = 3

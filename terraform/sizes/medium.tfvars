@@ -1,5 +1,5 @@
 # The defaults, written out: three replicas of the API on nodes of their own.
-# terraform plan -var-file=sizes/medium.tfvars
+# cat terraform/sizes/medium.tfvars >> terraform/terraform.tfvars
 node_cores          = 4
 node_memory_gb      = 8
 nodes_min           = 3

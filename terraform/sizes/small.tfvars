@@ -1,5 +1,5 @@
 # For trying it out: one node that may vanish within a day, the smallest database.
-# terraform plan -var-file=sizes/small.tfvars
+# cat terraform/sizes/small.tfvars >> terraform/terraform.tfvars
 node_cores          = 4
 node_memory_gb      = 8
 nodes_min           = 1

@@ -4,8 +4,8 @@
 resource "yandex_storage_bucket" "this" {
   bucket    = var.bucket
   folder_id = var.folder_id
-  # A bucket with photographs in it is not deleted by a mistake: empty it by hand first (docs/DEPLOYMENT_AUTO.md).
-  force_destroy = false
+  # A bucket with photographs in it is not deleted by a mistake.
+  force_destroy = var.force_destroy
 
   anonymous_access_flags {
     read = false
