@@ -111,6 +111,17 @@ s3_server() {
   return $status
 }
 
+# What the tests of docker/ need. Without it they are skipped and say so.
+image_builder() {
+  # Base images come from a Debian root that only root can make.
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    say "images are built in tests by root on Debian alone: tests of docker/ will be skipped"
+    return
+  fi
+  need_packages buildah debootstrap docker-compose
+  scripts/debian_root.sh >/dev/null || say "there is no Debian root: tests of docker/ will be skipped"
+}
+
 # What the tests of terraform/ need. Without it they are skipped and say so.
 terraform_provider() {
   local go
@@ -154,6 +165,7 @@ setup_test() {
   python_environment tests/airflow/requirements.txt >/dev/null
   python_environment tests/policy/requirements.txt >/dev/null
   terraform_provider
+  image_builder
   if ! "$cache/tools/bin/cargo-deny" --version 2>/dev/null | grep -qF "$CARGO_DENY"; then
     say "building cargo-deny $CARGO_DENY (once)"
     cargo install --quiet --locked --root "$cache/tools" --target-dir "$cache/tools-target" "cargo-deny@$CARGO_DENY"

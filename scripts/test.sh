@@ -20,7 +20,13 @@ export FISHID_AIRFLOW_PYTHON
 FISHID_DVC=$(scripts/setup.sh python tests/dvc/requirements.txt)/bin/dvc
 export FISHID_DVC
 FISHID_CHECKOV=$(scripts/setup.sh python tests/policy/requirements.txt)/bin/checkov
-export FISHID_CHECKOV
+FISHID_HADOLINT=${FISHID_CHECKOV%/*}/hadolint
+export FISHID_CHECKOV FISHID_HADOLINT
+if [ "$(id -u)" -eq 0 ] && command -v buildah >/dev/null && FISHID_DEBIAN_ROOT=$(scripts/debian_root.sh); then
+  export FISHID_DEBIAN_ROOT
+else
+  echo "there is no builder of images here (root, buildah, debootstrap): tests that build some will be skipped"
+fi
 terraform_tools=$FISHID_CACHE/tools/terraform
 if [ -e "$terraform_tools/terraformrc" ]; then
   FISHID_TERRAFORM=$(command -v terraform || echo "$terraform_tools/bin/terraform")
