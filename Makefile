@@ -44,7 +44,7 @@ DELETE_BUCKET ?=
 CONFIRM ?=
 export ALLOW_DELETE DELETE_BUCKET CONFIRM
 
-.PHONY: help setup setup-stack setup-test build run up down status-local test test-full lint bench bench-training soak \
+.PHONY: help setup setup-stack setup-test build run up down status-local wheel test test-full lint bench bench-training soak \
 	upload-dataset init terraform-plan terraform-apply deploy-k8s setup-airflow deploy-inference deploy-all print-urls \
 	status destroy
 
@@ -62,6 +62,9 @@ setup-test: ## what the tests need besides: Chromium, linters, Python environmen
 
 build: setup ## the release binary
 	@cargo build --release --locked --package fishid
+
+wheel: setup ## the Python wheel (Linux on x86-64); prints its path
+	@scripts/wheel.sh
 
 run: build ## set up, train if no model is in production, serve on $(LISTEN)
 	@exec "$$CARGO_TARGET_DIR/release/fishid" up --listen "$(LISTEN)" \

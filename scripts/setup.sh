@@ -163,6 +163,8 @@ setup_test() {
   python_environment tests/requirements.txt >/dev/null
   python_environment tests/dvc/requirements.txt >/dev/null
   python_environment tests/airflow/requirements.txt >/dev/null
+  python_environment tests/wheel/requirements.txt >/dev/null
+  python_environment crates/fishid-python/requirements.txt >/dev/null
   python_environment tests/policy/requirements.txt >/dev/null
   terraform_provider
   image_builder

@@ -35,6 +35,8 @@ else
   echo "there is no Terraform provider in $terraform_tools: tests of terraform/ will be skipped"
 fi
 export FISHID_BIN=$CARGO_TARGET_DIR/release/fishid
+FISHID_WHEEL_NEEDS=$(scripts/setup.sh python tests/wheel/requirements.txt)
+export FISHID_WHEEL_NEEDS
 FISHID_S3_SERVER=${FISHID_S3_SERVER:-$FISHID_CACHE/tools/bin/versitygw}
 if [ -x "$FISHID_S3_SERVER" ]; then
   export FISHID_S3_SERVER
@@ -48,8 +50,14 @@ browser() {
   (cd tests/browser && npx --no-install playwright test)
 }
 
+# The binary's crates once more in one library: linked and packed, not compiled again.
+make_wheel() {
+  FISHID_WHEEL=$(scripts/wheel.sh) && export FISHID_WHEEL
+}
+
 # Compiling the tests builds the binary too, with the same features: one compilation for all.
 part "compile" cargo test --release --locked --workspace --no-run
+part "wheel" make_wheel
 part "rust tests" cargo test --release --locked --workspace --quiet
 part "end to end" "$python/bin/pytest" -q -ra tests/e2e
 part "browser" browser

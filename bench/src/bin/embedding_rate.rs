@@ -60,6 +60,7 @@ fn main() -> Result<()> {
         .step_by(stride)
         .take(N_PHOTOGRAPHS)
         .map(|photograph| EmbedJob {
+            digest: None,
             photograph,
             views: views.to_vec(),
         })

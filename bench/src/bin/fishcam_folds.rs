@@ -215,6 +215,7 @@ fn embed(
     let views = recipe.views.all();
     let jobs: Vec<EmbedJob> = (0..dataset.photographs().len())
         .map(|photograph| EmbedJob {
+            digest: None,
             photograph,
             views: views.clone(),
         })

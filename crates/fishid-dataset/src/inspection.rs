@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use fishid_image::{Limits, PhotoFormat, decode, photo_digest, probe};
+use fishid_storage::Storage;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -86,6 +87,14 @@ pub fn inspect(dataset: &Dataset, limits: &Limits, progress: &Progress<'_>) -> V
         progress,
         &|index| dataset.read(&photographs[index]),
     )
+}
+
+/// Inspects files of a place by their paths, in their order, on `n_threads` threads: for machines that share the
+/// work of [`inspect`] and need not know the data set.
+pub fn inspect_paths(place: &Storage, paths: &[String], n_threads: usize) -> Vec<Inspection> {
+    let read = |index: usize| Ok(place.read(&paths[index])?);
+    let limits = Limits::default();
+    inspect_each(paths.len(), n_threads, &limits, &|_, _| {}, &read)
 }
 
 pub(crate) fn inspect_each(

@@ -31,7 +31,7 @@ pub use duplicates::Duplicates;
 pub use error::DatasetError;
 pub use groups::groups_of;
 pub use import::{ImportSummary, import};
-pub use inspection::{Inspection, Seen, inspect};
+pub use inspection::{Inspection, Seen, inspect, inspect_paths};
 pub use lock::{
     ClassCount, DataChanges, DataLock, FieldChange, LOCK_SCHEMA_VERSION, LockedPhotograph, Moved,
 };

@@ -8,7 +8,7 @@ mod input;
 mod pooling;
 mod sidecar;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -42,6 +42,8 @@ pub struct BackboneFile {
     pub weights_set: Option<String>,
     /// Digest of the weights themselves, when stated: it stays when the graph is written anew.
     pub weights_digest: Option<String>,
+    /// The file it was read from; `None` where it came as bytes.
+    pub path: Option<PathBuf>,
     /// What was assumed for lack of a sidecar, one sentence each, to be said aloud.
     pub assumed: Vec<String>,
 }
@@ -67,7 +69,11 @@ impl BackboneFile {
         let stem = path
             .file_stem()
             .map_or_else(|| "backbone".into(), |stem| stem.to_string_lossy());
-        Self::from_parts(&bytes, sidecar.as_deref(), &stem)
+        let opened = Self::from_parts(&bytes, sidecar.as_deref(), &stem)?;
+        Ok(Self {
+            path: Some(path.to_owned()),
+            ..opened
+        })
     }
 
     /// The same from the bytes of the ONNX file and the text of its sidecar; `name` is used where that has none.
@@ -109,6 +115,7 @@ impl BackboneFile {
             source: declared.source,
             weights_set: declared.weights_set,
             weights_digest: declared.weights_digest,
+            path: None,
             model,
         })
     }

@@ -3,6 +3,7 @@
 //! Owns the order of the steps from photographs to a promoted model and the memory of what was already
 //! done. It does not know what a step does inside: that is the rooms' below. Start at [`run`].
 
+mod ahead;
 mod champion;
 mod gate;
 mod lock;
@@ -14,9 +15,10 @@ pub mod steps;
 mod tracking;
 mod validate;
 
+pub use ahead::plan_ahead;
 pub use run::{PipelineRequest, PipelineResult, run};
 pub use tracking::EXPERIMENT;
-pub use validate::NotAcceptable;
+pub use validate::{NotAcceptable, is_left_out};
 
 use std::path::PathBuf;
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fishid_bundle::Bundle;
-use fishid_dataset::{CheckOptions, DataLock, Inspection, Split};
+use fishid_dataset::{DataLock, Inspection, Split};
 use fishid_image::{Augmentation, Limits};
 use fishid_network::{NetworkError, graph_digest};
 use fishid_registry::{
@@ -17,11 +17,12 @@ use fishid_registry::{
 };
 use fishid_training::{
     Decision, Embeddings, GateLimits, Progress, SplitPlan, SplitScores, TrainRequest, TrainedHead,
-    Verdict, assemble, embed_plan, evaluate_split, fit_plan, plan_splits,
+    Verdict, assemble, embed_plan, evaluate_split, fit_plan,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
+use crate::ahead;
 use crate::champion::{self, Champion};
 use crate::gate::{self, decision};
 use crate::lock;
@@ -32,12 +33,13 @@ use crate::record::{RunStatus, read_json, write_json};
 use crate::rolled_back;
 use crate::steps::{Folders, StepRunner, Watcher};
 use crate::tracking::{self, DATA_LOCK_FILE, Outcome, Results};
-use crate::validate::judge;
 
 /// What a run is made of.
 pub struct PipelineRequest<'a> {
     /// Data set, backbone, recipe, seed.
     pub train: TrainRequest<'a>,
+    /// What was found in each photograph, in the order of the data set, where that was looked at elsewhere.
+    pub inspections: Option<&'a [Inspection]>,
     /// Where versions go.
     pub registry: &'a dyn ModelRegistry,
     /// Its address, for the record.
@@ -85,6 +87,10 @@ pub struct PipelineResult {
     pub report: PathBuf,
     /// Why it is a demonstration model only; `None` for real ones.
     pub demonstration: Option<String>,
+    /// Embeddings that were computed for it.
+    pub embeddings_computed: usize,
+    /// Embeddings that were there.
+    pub embeddings_reused: usize,
 }
 
 /// Runs the pipeline; see the module's text.
@@ -117,7 +123,7 @@ pub fn run(
         train.group_column,
     );
     let validated: Validated = steps.step("validate", &listing, |folder| {
-        validate(train, folder, progress)
+        validate(request, folder, progress)
     })?;
 
     // Not a step: an earlier run without a lock, or with another, says nothing about this one.
@@ -274,6 +280,8 @@ pub fn run(
         promote_by_hand,
         report: reported.report,
         demonstration: bundle.manifest().demonstration.clone(),
+        embeddings_computed: embedded.n_computed,
+        embeddings_reused: embedded.n_reused,
         bundle: evaluated.bundle,
     })
 }
@@ -305,12 +313,15 @@ impl EmbedInputs {
 }
 
 fn validate(
-    train: &TrainRequest<'_>,
+    request: &PipelineRequest<'_>,
     folder: &Path,
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Validated> {
+    let train = &request.train;
     progress.started("read");
-    let inspections = {
+    let inspections = if let Some(inspections) = request.inspections {
+        inspections.to_vec()
+    } else {
         let shared = std::sync::Mutex::new(&mut *progress);
         fishid_dataset::inspect(train.dataset, &Limits::default(), &|done, total| {
             if let Ok(mut progress) = shared.lock() {
@@ -318,12 +329,7 @@ fn validate(
             }
         })
     };
-    let options = CheckOptions {
-        catalogue: train.catalogue.clone(),
-        ..CheckOptions::default()
-    };
-    let problems = fishid_dataset::problems_of(train.dataset, &inspections, &options);
-    let summary = judge(train.dataset, &problems)?;
+    let (problems, summary) = ahead::examine(train, &inspections)?;
     progress.finished("read", &summary);
     let inspections_file = folder.join("inspections.json");
     write_json(&inspections_file, &inspections)?;
@@ -354,14 +360,7 @@ fn split(
     earlier: &BTreeMap<String, Split>,
 ) -> anyhow::Result<SplitPlan> {
     let inspections: Vec<Inspection> = read_json(&validated.inspections)?;
-    Ok(plan_splits(&fishid_training::SplitRequest {
-        dataset: train.dataset,
-        inspections: &inspections,
-        catalogue: train.catalogue,
-        ratios: train.ratios,
-        seed: train.seed,
-        earlier,
-    })?)
+    ahead::split(train, &inspections, earlier)
 }
 
 /// The embeddings, from this run's memory or from the store.

@@ -8,8 +8,8 @@ const MAX_UNUSABLE_SHARE: f64 = 0.05;
 /// Problems named in an error; `fishid data check` gives them all.
 const N_NAMED: usize = 10;
 
-/// Photographs that are simply left out.
-fn is_left_out(kind: ProblemKind) -> bool {
+/// Whether a photograph with this problem is simply left out.
+pub fn is_left_out(kind: ProblemKind) -> bool {
     matches!(
         kind,
         ProblemKind::Unreadable | ProblemKind::TooSmall | ProblemKind::TooManyPixels

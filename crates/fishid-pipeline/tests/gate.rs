@@ -132,6 +132,7 @@ impl Workshop {
         let tracker = FolderTracker::new(root.join("tracking"));
         let limits = GateLimits::default();
         let mut request = PipelineRequest {
+            inspections: None,
             train: TrainRequest {
                 dataset: &dataset,
                 backbone: &backbone,

@@ -16,3 +16,4 @@ pub use output::{Format, Output, OutputError};
 pub use row::{Refusal, Row};
 pub use run::{Run, RunError, RunIdentity};
 pub use stream::{Photograph, ScoreError, Scored, Scores, Threads, score};
+pub use table::to_batch;

@@ -21,6 +21,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("fishid-pipeline", 4),
     ("fishid-server", 4),
     ("fishid", 5),
+    ("fishid-python", 6),
 ];
 
 /// Rooms that stand outside the levels: nothing that ships may depend on them.
@@ -37,6 +38,9 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("fishid-serving", "fishid-bundle"),
     ("fishid-server", "fishid-training"),
     ("fishid-server", "fishid-registry"),
+    ("fishid-python", "fishid-server"),
+    ("fishid-python", "fishid-registry"),
+    ("fishid-python", "fishid-pipeline"),
 ];
 
 /// Third-party crates that belong to one room, or a few.
@@ -53,6 +57,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("clap", &["fishid", "fishid-bench"]),
     ("prost", &["fishid-engine", "fishid-network"]),
     ("redis", &["fishid-serving"]),
+    ("pyo3", &["fishid-python"]),
 ];
 
 /// Package name → names of its normal dependencies.

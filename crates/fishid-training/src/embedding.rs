@@ -3,7 +3,9 @@
 //! Knows the frozen backbone as a graph to run and nothing of labels, splits or heads. Start at
 //! [`embed_all`]; [`EmbeddingStore`] is what makes a second run cheap and an interrupted one resume.
 
+mod elsewhere;
 mod key;
+mod missing;
 mod part;
 mod shared;
 mod store;
@@ -18,10 +20,12 @@ use fishid_image::{Augmentation, Limits, Preprocessing, View};
 use fishid_network::BackboneFile;
 use fishid_storage::Storage;
 
+pub use elsewhere::{EmbedSpec, EmbeddedViews, Embedder, Wanted};
 pub use key::StoreKey;
+pub use missing::MissingViews;
 pub use store::EmbeddingStore;
 
-use self::workers::{Embedder, FLUSH_EVERY, Pool};
+use self::workers::{FLUSH_EVERY, Pool, ViewEmbedder};
 use crate::error::TrainingError;
 use crate::progress::Progress;
 
@@ -33,6 +37,8 @@ const MAX_REJECTED_PERCENT: usize = 5;
 pub struct EmbedJob {
     /// Index into `Dataset::photographs()`.
     pub photograph: usize,
+    /// SHA-256 of its bytes where it is known: one whose views are all in the store is not read again.
+    pub digest: Option<String>,
     /// The views; their embeddings come back in this order.
     pub views: Vec<View>,
 }
@@ -138,7 +144,7 @@ pub fn embed_all(
     let pool = Pool {
         jobs: request.jobs,
         read: &read,
-        make_embedder: &|| Ok(Box::new(EngineEmbedder(load()?)) as Box<dyn Embedder>),
+        make_embedder: &|| Ok(Box::new(EngineEmbedder(load()?)) as Box<dyn ViewEmbedder>),
         preprocessing: request.preprocessing,
         augmentation: request.augmentation,
         limits: Limits::default(),
@@ -196,7 +202,7 @@ pub(crate) fn threads(wanted: usize) -> usize {
 
 struct EngineEmbedder(ImageModel);
 
-impl Embedder for EngineEmbedder {
+impl ViewEmbedder for EngineEmbedder {
     fn embed(&mut self, pixels: &[u8]) -> Result<Vec<f32>, TrainingError> {
         embedding_of(&self.0, pixels)
     }

@@ -72,6 +72,9 @@ pub enum TrainingError {
     /// From the data set.
     #[error(transparent)]
     Dataset(#[from] fishid_dataset::DatasetError),
+    /// From the place that machines share.
+    #[error(transparent)]
+    Storage(#[from] fishid_storage::StorageError),
     /// From the backbone or the ONNX assembly.
     #[error(transparent)]
     Network(#[from] fishid_network::NetworkError),

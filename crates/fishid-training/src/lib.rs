@@ -28,8 +28,8 @@ pub use assemble::{Assembled, assemble};
 pub use calibration::{Calibrated, calibrate};
 pub use demonstration::demonstration_reason;
 pub use embedding::{
-    EmbedJob, EmbedRequest, EmbeddedPhotograph, EmbeddingStore, Embeddings, RejectedPhotograph,
-    StoreKey, embed_all,
+    EmbedJob, EmbedRequest, EmbedSpec, EmbeddedPhotograph, EmbeddedViews, Embedder, EmbeddingStore,
+    Embeddings, MissingViews, RejectedPhotograph, StoreKey, Wanted, embed_all,
 };
 pub use error::TrainingError;
 pub use evaluation::{
@@ -54,6 +54,6 @@ pub use recipe::{
 pub use report::{ReportInput, model_card, report_html};
 pub use splits::{PlannedPhotograph, SplitPlan, SplitRequest, plan_splits};
 pub use train::{
-    SplitScores, TrainOutcome, TrainRequest, TrainedHead, embed_plan, evaluate_split, fit_plan,
-    plan, train,
+    SplitScores, TrainOutcome, TrainRequest, TrainedHead, embed_jobs, embed_plan, evaluate_split,
+    fit_plan, plan, train,
 };

@@ -61,6 +61,16 @@ pub struct ViewPlan {
 }
 
 impl ViewPlan {
+    /// The same plan with `n` views of a photograph: the original, then the mirrored one, then augmented ones.
+    #[must_use]
+    pub fn with_n_views(self, n: u32) -> Self {
+        Self {
+            mirror: n >= 2,
+            n_augmented: n.saturating_sub(2),
+            ..self
+        }
+    }
+
     /// The views, the original first.
     pub fn all(&self) -> Vec<View> {
         let mut views = vec![View::Original];
@@ -287,6 +297,15 @@ mod tests {
         let recipe = Recipe::default();
         assert!(recipe.settings().len() >= 24, "{}", recipe.settings().len());
         assert!(recipe.validate().is_ok());
+    }
+
+    #[test]
+    fn six_views_are_the_default_and_one_is_the_original() {
+        let default = Recipe::default().views;
+        assert_eq!(default.with_n_views(6), default);
+        for n in 1..9 {
+            assert_eq!(default.with_n_views(n).all().len(), n as usize);
+        }
     }
 
     #[test]

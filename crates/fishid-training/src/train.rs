@@ -261,19 +261,7 @@ pub fn embed_plan(
     progress: &mut dyn Progress,
 ) -> Result<Embeddings, TrainingError> {
     progress.started("embed");
-    let of_train = request.recipe.views.all();
-    let jobs: Vec<EmbedJob> = plan
-        .photographs
-        .iter()
-        .map(|planned| EmbedJob {
-            photograph: planned.photograph,
-            views: if planned.split == Split::Train {
-                of_train.clone()
-            } else {
-                vec![View::Original]
-            },
-        })
-        .collect();
+    let jobs = embed_jobs(request, plan);
     let embeddings = embed_all(
         &EmbedRequest {
             dataset: request.dataset,
@@ -299,6 +287,23 @@ pub fn embed_plan(
         ),
     );
     Ok(embeddings)
+}
+
+/// What the plan needs of each photograph: all views of those to train on, the original of the others.
+pub fn embed_jobs(request: &TrainRequest<'_>, plan: &SplitPlan) -> Vec<EmbedJob> {
+    let of_train = request.recipe.views.all();
+    plan.photographs
+        .iter()
+        .map(|planned| EmbedJob {
+            photograph: planned.photograph,
+            digest: (!planned.digest.is_empty()).then(|| planned.digest.clone()),
+            views: if planned.split == Split::Train {
+                of_train.clone()
+            } else {
+                vec![View::Original]
+            },
+        })
+        .collect()
 }
 
 /// Searches, fits and calibrates. The test split is not looked at.

@@ -1,9 +1,9 @@
 //! What each command wires together.
 
-mod data;
+pub mod data;
 mod evaluate;
 mod health;
-mod pipeline;
+pub mod pipeline;
 mod predict;
 mod recipe;
 pub mod registry;

@@ -53,7 +53,7 @@ impl<T, E: Into<anyhow::Error>> BlameInput<T> for Result<T, E> {
 }
 
 /// The error and its causes; a cause that a text above it already quotes is not said twice.
-fn in_one_line(error: &anyhow::Error) -> String {
+pub fn in_one_line(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {

@@ -70,6 +70,17 @@ fn cells(row: &Row) -> [Cell<'_>; COLUMNS.len()] {
     ]
 }
 
+/// Rows as a batch with the table's columns, in their order.
+pub fn to_batch(rows: &[Row]) -> Result<RecordBatch, ArrowError> {
+    let mut columns = builders();
+    for row in rows {
+        for (builder, cell) in columns.iter_mut().zip(cells(row)) {
+            builder.append(cell);
+        }
+    }
+    batch(&schema(), &mut columns)
+}
+
 /// Writes the table of a journal to a new file, and has it on the disk.
 pub(super) fn write(journal: &Path, to: &Path, format: Format) -> io::Result<()> {
     match format {

@@ -3,6 +3,7 @@
 //! The checksum is over the row's own content: Parquet notices a torn file, not a flipped bit.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
 use sha2::{Digest, Sha256};
 
 use crate::error::TrainingError;
@@ -57,21 +59,28 @@ fn name_of(checksums: impl Iterator<Item = u64>) -> String {
 
 /// Writes all rows; all embeddings have the same width.
 pub(super) fn write(path: &Path, rows: &[Row]) -> Result<(), TrainingError> {
-    let failed = |reason: String| TrainingError::Store {
+    let content = to_bytes(rows).map_err(|reason| TrainingError::Store {
         path: path.to_owned(),
         reason,
-    };
-    let batch = to_batch(rows).map_err(|e| failed(e.to_string()))?;
+    })?;
     let temporary = path.with_extension(format!("writing-{}", std::process::id()));
-    let file =
-        File::create(&temporary).map_err(TrainingError::file("cannot create", &temporary))?;
-    let mut writer =
-        ArrowWriter::try_new(file, batch.schema(), None).map_err(|e| failed(e.to_string()))?;
-    writer.write(&batch).map_err(|e| failed(e.to_string()))?;
-    let file = writer.into_inner().map_err(|e| failed(e.to_string()))?;
-    file.sync_all()
-        .map_err(TrainingError::file("cannot write", &temporary))?;
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(&content)?;
+        file.sync_all()
+    });
+    written.map_err(TrainingError::file("cannot write", &temporary))?;
     fs::rename(&temporary, path).map_err(TrainingError::file("cannot rename", &temporary))
+}
+
+/// The content of a part file.
+pub(super) fn to_bytes(rows: &[Row]) -> Result<Vec<u8>, String> {
+    let batch = to_batch(rows).map_err(|error| error.to_string())?;
+    let write = || {
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None)?;
+        writer.write(&batch)?;
+        writer.into_inner()
+    };
+    write().map_err(|error: ParquetError| error.to_string())
 }
 
 fn to_batch(rows: &[Row]) -> Result<RecordBatch, arrow_schema::ArrowError> {

@@ -23,13 +23,13 @@ const ROWS_PER_PART: usize = 512;
 pub(super) const FLUSH_EVERY: Duration = Duration::from_secs(5);
 
 /// Turns the pixels of one view into its embedding.
-pub(super) trait Embedder {
+pub(super) trait ViewEmbedder {
     fn embed(&mut self, pixels: &[u8]) -> Result<Vec<f32>, TrainingError>;
 }
 
 /// Makes one embedder per worker.
 pub(super) type MakeEmbedder<'a> =
-    dyn Fn() -> Result<Box<dyn Embedder + 'a>, TrainingError> + Sync + 'a;
+    dyn Fn() -> Result<Box<dyn ViewEmbedder + 'a>, TrainingError> + Sync + 'a;
 
 /// The pool and all it shares.
 pub(super) struct Pool<'a> {
@@ -65,8 +65,8 @@ enum Answer {
     Failed(TrainingError),
 }
 
-/// The bytes of a photograph, or why there are none.
-type Bytes = Result<Vec<u8>, String>;
+/// The bytes of a photograph, `None` where nobody needs them, or why there are none.
+type Bytes = Result<Option<Vec<u8>>, String>;
 
 /// What the threads share while they run.
 struct Shared {
@@ -87,6 +87,7 @@ impl Shared {
 }
 
 impl Pool<'_> {
+    /// Takes from the store what is there and adds to it what is not.
     pub(super) fn run(
         &self,
         store: &mut EmbeddingStore,
@@ -101,6 +102,20 @@ impl Pool<'_> {
         for text in store.take_warnings() {
             progress.warn(&text);
         }
+        self.answer(known, Some(store), progress)
+    }
+
+    /// Computes everything and keeps nothing.
+    pub(super) fn compute(&self, progress: &mut dyn Progress) -> Result<Embeddings, TrainingError> {
+        self.answer(Known::new(), None, progress)
+    }
+
+    fn answer(
+        &self,
+        known: Known,
+        store: Option<&mut EmbeddingStore>,
+        progress: &mut dyn Progress,
+    ) -> Result<Embeddings, TrainingError> {
         let shared = Shared {
             known,
             next: AtomicUsize::new(0),
@@ -151,9 +166,21 @@ impl Pool<'_> {
         view.key(self.seed, self.augmentation)
     }
 
+    /// The bytes of a photograph; none are read where it is known by its digest and so are all its views.
+    fn bytes(&self, job: usize, known: &Known) -> Bytes {
+        let wanted = &self.jobs[job];
+        if let Some(digest) = &wanted.digest {
+            let mut names = wanted.views.iter().map(|view| self.name(*view));
+            if names.all(|name| known.contains_key(&(digest.clone(), name))) {
+                return Ok(None);
+            }
+        }
+        (self.read)(wanted.photograph).map(Some)
+    }
+
     fn read_ahead(&self, shared: &Shared, sender: &Sender<(usize, Bytes)>) {
         while let Some(job) = shared.take(self.jobs.len()) {
-            let bytes = (self.read)(self.jobs[job].photograph);
+            let bytes = self.bytes(job, &shared.known);
             if sender.send((job, bytes)).is_err() {
                 break;
             }
@@ -175,7 +202,7 @@ impl Pool<'_> {
                 return ahead.recv().ok();
             }
             let job = shared.take(self.jobs.len())?;
-            Some((job, (self.read)(self.jobs[job].photograph)))
+            Some((job, self.bytes(job, &shared.known)))
         };
         while let Some((job, bytes)) = next() {
             let answer = self.embed(job, bytes, &shared.known, embedder.as_mut());
@@ -190,14 +217,18 @@ impl Pool<'_> {
         job: usize,
         bytes: Bytes,
         known: &Known,
-        embedder: &mut dyn Embedder,
+        embedder: &mut dyn ViewEmbedder,
     ) -> Answer {
         let wanted = &self.jobs[job];
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(reason) => return Answer::Rejected { job, reason },
         };
-        let digest = photo_digest(&bytes);
+        let digest = match (&bytes, &wanted.digest) {
+            (None, Some(digest)) => digest.clone(),
+            (bytes, _) => photo_digest(bytes.as_deref().unwrap_or_default()),
+        };
+        let bytes = bytes.unwrap_or_default();
         let mut photo = None;
         let mut views = Vec::with_capacity(wanted.views.len());
         for view in &wanted.views {
@@ -233,7 +264,7 @@ impl Pool<'_> {
     fn gather(
         &self,
         receiver: &Receiver<Answer>,
-        store: &mut EmbeddingStore,
+        mut store: Option<&mut EmbeddingStore>,
         progress: &mut dyn Progress,
     ) -> Result<Embeddings, TrainingError> {
         let started = Instant::now();
@@ -248,7 +279,7 @@ impl Pool<'_> {
                     for (view, embedding, is_new) in &views {
                         n_computed += usize::from(*is_new);
                         n_reused += usize::from(!is_new);
-                        if *is_new {
+                        if let (true, Some(store)) = (*is_new, store.as_deref_mut()) {
                             store.push(Row {
                                 photo_digest: digest.clone(),
                                 view: view.clone(),
@@ -276,21 +307,27 @@ impl Pool<'_> {
                     });
                 }
                 Answer::Failed(error) => {
-                    store.flush()?;
+                    if let Some(store) = store {
+                        store.flush()?;
+                    }
                     return Err(error);
                 }
             }
-            if store.n_pending() >= ROWS_PER_PART || flushed.elapsed() >= self.flush_every {
+            if let Some(store) = store.as_deref_mut()
+                && (store.n_pending() >= ROWS_PER_PART || flushed.elapsed() >= self.flush_every)
+            {
                 store.flush()?;
                 flushed = Instant::now();
             }
             let rate = n_computed as f64 / started.elapsed().as_secs_f64();
             progress.advanced(done, self.jobs.len(), (n_computed > 0).then_some(rate));
         }
-        store.flush()?;
-        store.finish();
-        for text in store.take_warnings() {
-            progress.warn(&text);
+        if let Some(store) = store {
+            store.flush()?;
+            store.finish();
+            for text in store.take_warnings() {
+                progress.warn(&text);
+            }
         }
         rejected.sort_by_key(|photograph| photograph.photograph);
         let photographs: Vec<EmbeddedPhotograph> = gathered.into_iter().flatten().collect();

@@ -47,6 +47,12 @@ pub struct RecipeArgs {
     /// How a photograph is fitted to the network: stretch, pad or center-crop
     #[arg(long, value_name = "FIT")]
     pub fit: Option<String>,
+    /// Views of each training photograph: itself, mirrored, then changed by chance [default: 6]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub views: Option<u32>,
+    /// Most epochs of the head's training [default: 60]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub epochs: Option<u32>,
     /// Same seed and data, same model
     #[arg(long)]
     pub seed: Option<u64>,

@@ -26,7 +26,7 @@ pub struct PipelineRunArgs {
     #[command(flatten)]
     pub registry: RegistryArgs,
     /// Continue the last unfinished run
-    #[arg(long, conflicts_with_all = ["data", "lock", "backbone", "fit", "seed", "registry", "model", "allow_class_change"])]
+    #[arg(long, conflicts_with_all = ["data", "lock", "backbone", "fit", "views", "epochs", "seed", "registry", "model", "allow_class_change"])]
     pub resume: bool,
     #[command(flatten)]
     pub gate: GateArgs,

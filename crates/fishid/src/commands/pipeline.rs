@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use fishid_dataset::Ratios;
 use fishid_dataset::synth::{SynthRequest, synthesise};
+use fishid_dataset::{DataLock, Dataset, Inspection, Ratios};
 use fishid_pipeline::record::RunRecord;
 use fishid_pipeline::steps::Folders;
 use fishid_pipeline::{NotAcceptable, PipelineError, PipelineRequest, PipelineResult};
-use fishid_registry::without_secrets;
-use fishid_training::{GateLimits, Recipe, TrainRequest, TrainingError};
+use fishid_registry::{Tracker, without_secrets};
+use fishid_storage::Storage;
+use fishid_taxonomy::Catalogue;
+use fishid_training::{GateLimits, TrainRequest, TrainingError};
 
-use super::recipe::{CODE_VERSION, choice, choose};
+use super::recipe::{CODE_VERSION, Choices, choice, choose};
 use super::{data, print_json, print_line, registry};
 use crate::backbone::{Choice, Weights};
 use crate::cli::{GroupColumn, PipelineRunArgs, RecipeArgs, RegistryArgs};
@@ -33,6 +35,10 @@ pub struct Settings {
     pub weights: Option<String>,
     pub group_column: String,
     pub fit: Option<String>,
+    #[serde(default)]
+    pub views: Option<u32>,
+    #[serde(default)]
+    pub epochs: Option<u32>,
     pub seed: Option<u64>,
     pub registry: Option<String>,
     /// As it was given. The record on disk is no place for a password: a resumed run has it from the
@@ -83,6 +89,8 @@ impl Settings {
             },
             group_column: recipe.group.group_column.clone(),
             fit: recipe.fit.clone(),
+            views: recipe.views,
+            epochs: recipe.epochs,
             seed: recipe.seed.or(config.train.seed),
             registry: registry_url.as_deref().map(without_secrets),
             registry_with_secrets: registry_url,
@@ -105,6 +113,8 @@ impl Settings {
                 group_column: self.group_column.clone(),
             },
             fit: self.fit.clone(),
+            views: self.views,
+            epochs: self.epochs,
             seed: self.seed,
         }
     }
@@ -185,55 +195,108 @@ pub fn carry_out(
     config: &Config,
     home: &Home,
 ) -> anyhow::Result<PipelineResult> {
-    let chosen = registry::choose(&settings.registry(), config, home)?;
-    let recipe_args = settings.recipe();
-    let location = match &settings.data {
-        Some(location) => location.clone(),
-        None => synthetic(home)?,
-    };
-    let lock = data::expected(settings.lock.as_deref())?;
-    let dataset = data::open(&location, &recipe_args.group)?;
     let mut story = Story::nested();
-    let choices = choose(&recipe_args, &dataset, config, home, &mut story)?;
-    let tracker = registry::tracker(&chosen, home)?;
-    let shared_embeddings = config.train.shared_embeddings()?;
-    let request = PipelineRequest {
-        train: TrainRequest {
-            dataset: &dataset,
-            backbone: &choices.backbone,
-            catalogue: &config.catalogue()?,
-            recipe: &Recipe::for_backbone(&choices.backbone),
-            fit: choices.fit,
-            filter: choices.filter,
-            seed: choices.seed,
-            ratios: Ratios::default(),
-            earlier: &BTreeMap::new(),
-            lock: lock.as_ref(),
-            group_column: &settings.group_column,
-            n_threads: 0,
-            cache_dir: &home.embeddings(),
-            shared_embeddings: shared_embeddings.as_ref(),
-            model_name: &chosen.model,
-            code_version: CODE_VERSION,
-        },
-        registry: &*chosen.registry,
-        registry_url: &chosen.url,
-        tracker: &*tracker,
-        // A server that a team shares is no place for demonstrations.
-        demonstrations_may_be_promoted: !chosen.url.starts_with("mlflow+http"),
-        gate: settings.gate.as_ref().unwrap_or(&config.gate),
-        allow_class_change: settings.allow_class_change,
-        who: &registry::who(),
-        environment_tags: surroundings::tags(),
-        folders: Folders {
-            state: home.pipeline(),
-            runs: home.runs(),
-        },
-        bundle_cache: &home.bundles(),
-        settings: serde_json::to_value(settings)?,
-        force,
-    };
-    fishid_pipeline::run(&request, &mut Steps, &mut story).map_err(blame)
+    let parts = Parts::open(settings, config, home, &mut story)?;
+    parts.with_request(None, force, |request| {
+        fishid_pipeline::run(request, &mut Steps, &mut story).map_err(blame)
+    })
+}
+
+/// Everything that a run is made of, opened.
+pub struct Parts {
+    pub dataset: Dataset,
+    pub choices: Choices,
+    settings: Settings,
+    config: Config,
+    home: Home,
+    chosen: registry::Chosen,
+    tracker: Box<dyn Tracker>,
+    lock: Option<DataLock>,
+    catalogue: Catalogue,
+    shared_embeddings: Option<Storage>,
+}
+
+impl Parts {
+    pub fn open(
+        settings: &Settings,
+        config: &Config,
+        home: &Home,
+        story: &mut Story,
+    ) -> anyhow::Result<Self> {
+        let chosen = registry::choose(&settings.registry(), config, home)?;
+        let recipe_args = settings.recipe();
+        let location = match &settings.data {
+            Some(location) => location.clone(),
+            None => synthetic(home)?,
+        };
+        let lock = data::expected(settings.lock.as_deref())?;
+        let dataset = data::open(&location, &recipe_args.group)?;
+        Ok(Self {
+            choices: choose(&recipe_args, &dataset, config, home, story)?,
+            tracker: registry::tracker(&chosen, home)?,
+            shared_embeddings: config.train.shared_embeddings()?,
+            catalogue: config.catalogue()?,
+            settings: settings.clone(),
+            config: config.clone(),
+            home: home.clone(),
+            dataset,
+            chosen,
+            lock,
+        })
+    }
+
+    /// Hands a run's request to `work`. `inspections` are those of the data set, where they were made elsewhere.
+    pub fn with_request<T>(
+        &self,
+        inspections: Option<&[Inspection]>,
+        force: bool,
+        work: impl FnOnce(&PipelineRequest<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let Self {
+            choices,
+            settings,
+            chosen,
+            home,
+            ..
+        } = self;
+        work(&PipelineRequest {
+            train: TrainRequest {
+                dataset: &self.dataset,
+                backbone: &choices.backbone,
+                catalogue: &self.catalogue,
+                recipe: &choices.recipe,
+                fit: choices.fit,
+                filter: choices.filter,
+                seed: choices.seed,
+                ratios: Ratios::default(),
+                earlier: &BTreeMap::new(),
+                lock: self.lock.as_ref(),
+                group_column: &settings.group_column,
+                n_threads: 0,
+                cache_dir: &home.embeddings(),
+                shared_embeddings: self.shared_embeddings.as_ref(),
+                model_name: &chosen.model,
+                code_version: CODE_VERSION,
+            },
+            inspections,
+            registry: &*chosen.registry,
+            registry_url: &chosen.url,
+            tracker: &*self.tracker,
+            // A server that a team shares is no place for demonstrations.
+            demonstrations_may_be_promoted: !chosen.url.starts_with("mlflow+http"),
+            gate: settings.gate.as_ref().unwrap_or(&self.config.gate),
+            allow_class_change: settings.allow_class_change,
+            who: &registry::who(),
+            environment_tags: surroundings::tags(),
+            folders: Folders {
+                state: home.pipeline(),
+                runs: home.runs(),
+            },
+            bundle_cache: &home.bundles(),
+            settings: serde_json::to_value(settings)?,
+            force,
+        })
+    }
 }
 
 /// Draws the demonstration's fish, or finds them drawn.
@@ -251,7 +314,7 @@ fn synthetic(home: &Home) -> anyhow::Result<String> {
 }
 
 /// Errors of a step that lie in the photographs or the settings are the input's fault.
-fn blame(error: PipelineError) -> anyhow::Error {
+pub fn blame(error: PipelineError) -> anyhow::Error {
     let is_input = matches!(&error, PipelineError::Step { source, .. } if source.chain().any(|cause| {
         cause.is::<NotAcceptable>()
             || matches!(cause.downcast_ref(), Some(TrainingError::Data(_) | TrainingError::Setting { .. }))

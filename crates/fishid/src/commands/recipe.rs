@@ -3,7 +3,7 @@
 use fishid_dataset::Dataset;
 use fishid_image::{Filter, Fit};
 use fishid_network::BackboneFile;
-use fishid_training::{DEFAULT_FIT, Progress};
+use fishid_training::{DEFAULT_FIT, Progress, Recipe};
 
 use crate::backbone::{self, Choice, Circumstances};
 use crate::cli::RecipeArgs;
@@ -17,6 +17,7 @@ pub struct Choices {
     pub fit: Fit,
     pub filter: Filter,
     pub seed: u64,
+    pub recipe: Recipe,
 }
 
 /// What `--backbone` and `--weights`, or the settings in their place, mean; every flag that means nothing is refused
@@ -58,11 +59,19 @@ pub fn choose(
         .1
         .as_deref()
         .map_or(Ok(Filter::default()), parse_filter)?;
+    let mut recipe = Recipe::for_backbone(&backbone);
+    if let Some(views) = args.views {
+        recipe.views = recipe.views.with_n_views(views);
+    }
+    if let Some(epochs) = args.epochs {
+        recipe.max_epochs = epochs as usize;
+    }
     Ok(Choices {
         backbone,
         fit,
         filter,
         seed,
+        recipe,
     })
 }
 

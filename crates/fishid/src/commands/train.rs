@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use fishid_dataset::Ratios;
-use fishid_training::{Recipe, TrainRequest, train};
+use fishid_training::{TrainRequest, train};
 use serde_json::json;
 
 use super::recipe::{CODE_VERSION, choice, choose};
@@ -28,7 +28,7 @@ pub fn run(args: &TrainArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
         dataset: &dataset,
         backbone: &choices.backbone,
         catalogue: &config.catalogue()?,
-        recipe: &Recipe::for_backbone(&choices.backbone),
+        recipe: &choices.recipe,
         fit: choices.fit,
         filter: choices.filter,
         seed: choices.seed,

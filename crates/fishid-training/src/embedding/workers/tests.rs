@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fishid_image::{Augmentation, Filter, Fit, Limits, Preprocessing, RgbPhoto, View, encode_png};
 
-use super::{Embedder, FLUSH_EVERY, Pool};
+use super::{FLUSH_EVERY, Pool, ViewEmbedder};
 use crate::embedding::{EmbedJob, EmbeddingStore, Embeddings, StoreKey};
 use crate::error::TrainingError;
 use crate::progress::Silent;
@@ -19,13 +20,15 @@ const PREPROCESSING: Preprocessing = Preprocessing {
     filter: Filter::CatmullRom,
 };
 
+const VIEWS: [View; 2] = [View::Original, View::Augmented { index: 0 }];
+
 /// Gives the mean of each channel; fails after `calls_left` calls.
 struct Counting<'a> {
     calls: &'a AtomicUsize,
     fails_after: usize,
 }
 
-impl Embedder for Counting<'_> {
+impl ViewEmbedder for Counting<'_> {
     fn embed(&mut self, pixels: &[u8]) -> Result<Vec<f32>, TrainingError> {
         if self.calls.fetch_add(1, Ordering::SeqCst) >= self.fails_after {
             return Err(TrainingError::Data("the power went".to_owned()));
@@ -62,13 +65,31 @@ fn run_flushing(
     with_broken: bool,
     flush_every: Duration,
 ) -> Run {
-    let calls = AtomicUsize::new(0);
     let jobs: Vec<EmbedJob> = (0..n)
         .map(|photograph| EmbedJob {
+            digest: None,
             photograph,
-            views: vec![View::Original, View::Augmented { index: 0 }],
+            views: VIEWS.to_vec(),
         })
         .collect();
+    let read = |i| {
+        if with_broken && i == 3 {
+            Ok(b"not a photograph".to_vec())
+        } else {
+            Ok(photograph(i))
+        }
+    };
+    run_jobs(dir, &jobs, &read, fails_after, flush_every)
+}
+
+fn run_jobs(
+    dir: &Path,
+    jobs: &[EmbedJob],
+    read: &(dyn Fn(usize) -> Result<Vec<u8>, String> + Sync),
+    fails_after: usize,
+    flush_every: Duration,
+) -> Run {
+    let calls = AtomicUsize::new(0);
     let key = StoreKey {
         backbone_digest: "b".into(),
         preprocessing_digest: PREPROCESSING.digest(),
@@ -76,21 +97,15 @@ fn run_flushing(
     };
     let mut store = EmbeddingStore::open(dir, &key).unwrap();
     let make_embedder = || {
-        let embedder: Box<dyn Embedder + '_> = Box::new(Counting {
+        let embedder: Box<dyn ViewEmbedder + '_> = Box::new(Counting {
             calls: &calls,
             fails_after,
         });
         Ok(embedder)
     };
     let pool = Pool {
-        jobs: &jobs,
-        read: &|i| {
-            if with_broken && i == 3 {
-                Ok(b"not a photograph".to_vec())
-            } else {
-                Ok(photograph(i))
-            }
-        },
+        jobs,
+        read,
         make_embedder: &make_embedder,
         preprocessing: &PREPROCESSING,
         augmentation: &Augmentation::default(),
@@ -125,6 +140,36 @@ fn a_second_run_computes_nothing() {
     let (first, second) = (first.result.unwrap(), second.result.unwrap());
     assert_eq!(first.photographs, second.photographs);
     assert_eq!((second.n_computed, second.n_reused), (0, 20));
+}
+
+#[test]
+fn a_photograph_is_read_again_only_if_a_view_of_it_is_unknown() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = run(dir.path(), 4, usize::MAX, false).result.unwrap();
+    let jobs: Vec<EmbedJob> = first
+        .photographs
+        .iter()
+        .map(|known| EmbedJob {
+            digest: Some(known.digest.clone()),
+            photograph: known.photograph,
+            views: if known.photograph == 2 {
+                vec![View::Original, View::Mirror]
+            } else {
+                VIEWS.to_vec()
+            },
+        })
+        .collect();
+    let read = Mutex::new(Vec::new());
+    let note = |i| {
+        read.lock().unwrap().push(i);
+        Ok(photograph(i))
+    };
+    let second = run_jobs(dir.path(), &jobs, &note, usize::MAX, FLUSH_EVERY);
+    assert_eq!(*read.lock().unwrap(), [2]);
+    assert_eq!(second.n_calls, 1);
+    let second = second.result.unwrap();
+    assert_eq!(second.photographs[0], first.photographs[0]);
+    assert_eq!((second.n_computed, second.n_reused), (1, 7));
 }
 
 #[test]
