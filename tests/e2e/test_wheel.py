@@ -306,6 +306,16 @@ def test_a_run_in_parts_reads_photographs_and_keeps_embeddings_in_s3(python, sma
     upload = "result = fishid.upload(*given)"
     assert python(upload, small_fish, "s3://data/fish", env=env)["n_uploaded"] > 0
     assert python(upload, small_fish, "s3://data/fish", env=env)["n_uploaded"] == 0
+    fetch = """
+first, again = (fishid.download("s3://data/fish", given[0]) for _ in range(2))
+result = [first, again, fishid.list_files("s3://data/fish").num_rows]
+"""
+    fetched, again, n_files = python(fetch, tmp_path / "fetched", env=env)
+    assert fetched == {"n_fetched": n_files, "n_skipped": 0}
+    assert again == {"n_fetched": 0, "n_skipped": n_files}
+    for file in filter(Path.is_file, small_fish.rglob("*")):
+        copy = tmp_path / "fetched" / file.relative_to(small_fish)
+        assert file.name.startswith(".") or copy.read_bytes() == file.read_bytes()
     job = ("s3://data/fish", tmp_path / "registry", "s3://data/work", SMALL_BACKBONE)
     first = python(JOB, *job, env=env)
     assert first["asked"] == first["written"] > 0

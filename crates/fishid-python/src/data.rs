@@ -1,4 +1,4 @@
-//! Photographs and files around them: pixels, checks, uploads, models of a registry.
+//! Photographs and models: pixels, checks, versions of a registry.
 
 use fishid::InputError;
 use fishid_image::{Limits, Preprocessing};
@@ -44,12 +44,6 @@ pub fn check_dataset(py: Python<'_>, data: &str, group_column: &str) -> PyResult
         });
         Ok(answer.to_string())
     })
-}
-
-/// Files brought, and files that were there already.
-#[pyfunction]
-pub fn upload(py: Python<'_>, folder: &str, to: &str) -> PyResult<(usize, usize)> {
-    without_lock(py, || fishid::job::upload(folder, to))
 }
 
 /// Number and folder of a version.

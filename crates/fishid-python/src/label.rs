@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use arrow_array::{ArrayRef, Int64Array};
 use fishid_prediction::Circumstances;
 use fishid_prediction::scoring::{Photograph, Row, Threads, score, to_batch};
 use pyo3::prelude::*;
@@ -78,28 +77,4 @@ pub fn label<'py>(
         arrow::write(&to_batch(&in_order)?)
     })?;
     Ok(PyBytes::new(py, &answer))
-}
-
-/// Every photograph of a folder or an S3 prefix, whatever its layout.
-#[pyfunction]
-pub fn list_photographs<'py>(py: Python<'py>, data: &str) -> PyResult<Bound<'py, PyBytes>> {
-    let table = without_lock(py, || {
-        let mut files = fishid::job::photographs_of(data)?;
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        let sizes: ArrayRef = Arc::new(Int64Array::from_iter_values(
-            files.iter().map(|file| file.size as i64),
-        ));
-        arrow::write(&columns::batch(vec![
-            (
-                "path",
-                columns::text_column(files.iter().map(|it| Some(&it.path))),
-            ),
-            ("size", sizes),
-            (
-                "version",
-                columns::text_column(files.iter().map(|it| Some(&it.version))),
-            ),
-        ])?)
-    })?;
-    Ok(PyBytes::new(py, &table))
 }

@@ -12,7 +12,7 @@ mod s3;
 mod storage;
 
 pub use error::StorageError;
-pub use mirror::{Mirrored, mirror};
+pub use mirror::{Mirrored, fetch_all, mirror};
 pub use s3::{S3Fault, S3Problem};
 pub use storage::{
     Listed, Listing, Stat, Storage, Stored, Take, Walk, Walked, is_hidden, sha256_of_file,

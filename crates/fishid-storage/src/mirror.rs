@@ -1,4 +1,5 @@
-//! A folder brought to another place: what is there already is left alone, the rest goes up in parallel.
+//! A folder brought to another place, or fetched from one: what is there already is left alone, the rest is carried
+//! in parallel.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,7 +12,7 @@ use crate::storage::{Listed, Storage, is_hidden, sha256_of_file};
 /// Files on their way at once: most of the time of a small one is waiting.
 const N_THREADS: usize = 16;
 
-/// What [`mirror`] did.
+/// What [`mirror`] or [`fetch_all`] did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mirrored {
     /// Files carried.
@@ -46,6 +47,40 @@ pub fn mirror(
     let there = to.list()?.files.into_iter();
     let there: HashMap<String, u64> = there.map(|file| (file.path, file.size)).collect();
 
+    carry_all(&files, progress, &|file| {
+        bring(from, file, there.get(&file.path).copied(), to)
+    })
+}
+
+/// Fetches every file of `from` into a folder, under the same names; hidden files stay there. Nothing is removed
+/// from the folder.
+///
+/// A file is there already when it has the object's size and digest; what another program wrote carries none and is
+/// fetched each time. `progress` as for [`mirror`].
+pub fn fetch_all(
+    from: &Storage,
+    to: &Path,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Mirrored, StorageError> {
+    let mut files: Vec<Listed> = from.list()?.files;
+    files.retain(|file| !file.path.split('/').any(is_hidden));
+    carry_all(&files, progress, &|file| {
+        let path = to.join(&file.path);
+        let size_here = path.metadata().ok().map(|metadata| metadata.len());
+        if size_here == Some(file.size) && is_same(&path, file, from)? {
+            return Ok(false);
+        }
+        from.get_file(&file.path, &path, None)?;
+        Ok(true)
+    })
+}
+
+/// Carries files, several at a time, up to the first error; `carry` says whether one had to be.
+fn carry_all(
+    files: &[Listed],
+    progress: &(dyn Fn(usize, usize) + Sync),
+    carry: &(dyn Fn(&Listed) -> Result<bool, StorageError> + Sync),
+) -> Result<Mirrored, StorageError> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let is_stopped = AtomicBool::new(false);
     let outcome = Mutex::new(Ok(Mirrored::default()));
@@ -54,7 +89,7 @@ pub fn mirror(
             let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 break;
             };
-            let stored = bring(from, file, there.get(&file.path).copied(), to);
+            let stored = carry(file);
             let mut outcome = outcome
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use fishid_dataset::{CheckOptions, Dataset, Inspection, Problem};
 use fishid_pipeline::{PipelineResult, is_left_out, plan_ahead};
 use fishid_registry::VersionRef;
-use fishid_storage::{Listed, Storage, is_hidden, mirror};
+use fishid_storage::{Listed, Storage, fetch_all, is_hidden, mirror};
 use fishid_training::{EmbedRequest, EmbedSpec, Embedder, MissingViews, SplitPlan, embed_jobs};
 
 use crate::cli::{GroupColumn, RecipeArgs, RegistryArgs};
@@ -247,6 +247,13 @@ pub fn upload(folder: &str, to: &str) -> anyhow::Result<(usize, usize)> {
     Ok((mirrored.n_stored, mirrored.n_skipped))
 }
 
+/// Fetches every file of a folder or prefix into a folder; how many were fetched, and were there already.
+pub fn download(from: &str, folder: &str) -> anyhow::Result<(usize, usize)> {
+    let place = Storage::open(from, &BTreeMap::new()).blame_input()?;
+    let fetched = fetch_all(&place, folder.as_ref(), &|_, _| {})?;
+    Ok((fetched.n_stored, fetched.n_skipped))
+}
+
 /// A data set and what is wrong with it, as `fishid data check` finds it.
 pub fn check(data: &str, group_column: &str) -> anyhow::Result<(Dataset, Vec<Problem>)> {
     let group = GroupColumn {
@@ -261,16 +268,21 @@ pub fn check(data: &str, group_column: &str) -> anyhow::Result<(Dataset, Vec<Pro
     Ok((dataset, problems))
 }
 
-/// Every file of a folder or prefix whose name is that of a photograph, as `fishid predict` takes them.
-pub fn photographs_of(location: &str) -> anyhow::Result<Vec<Listed>> {
+/// Every file of a folder or prefix but hidden ones.
+pub fn files_of(location: &str) -> anyhow::Result<Vec<Listed>> {
     let listing = Storage::open(location, &BTreeMap::new())
         .blame_input()?
         .list()?;
     for failure in &listing.failures {
         eprintln!("warning: cannot be listed: {failure}");
     }
-    let is_wanted = |file: &Listed| {
-        photographs::is_photograph(Path::new(&file.path)) && !file.path.split('/').any(is_hidden)
-    };
-    Ok(listing.files.into_iter().filter(is_wanted).collect())
+    let is_seen = |file: &Listed| !file.path.split('/').any(is_hidden);
+    Ok(listing.files.into_iter().filter(is_seen).collect())
+}
+
+/// Those whose name is that of a photograph, as `fishid predict` takes them.
+pub fn photographs_of(location: &str) -> anyhow::Result<Vec<Listed>> {
+    let mut files = files_of(location)?;
+    files.retain(|file| photographs::is_photograph(Path::new(&file.path)));
+    Ok(files)
 }

@@ -8,7 +8,7 @@ has every function.
 """
 
 from fishid._bundle import Bundle, load_bundle
-from fishid._data import check_dataset, fetch_bundle, list_photographs, load_pixels, upload
+from fishid._data import check_dataset, fetch_bundle, load_pixels
 from fishid._errors import FishidError, InputError
 from fishid._executors import (
     EMBED_SCHEMA,
@@ -19,6 +19,7 @@ from fishid._executors import (
     inspect,
     label,
 )
+from fishid._files import download, list_files, list_photographs, upload
 from fishid._head import evaluate, train_head
 from fishid._library import locate
 from fishid._native import __version__
@@ -37,11 +38,13 @@ __all__ = [
     "TrainingRun",
     "__version__",
     "check_dataset",
+    "download",
     "embed",
     "evaluate",
     "fetch_bundle",
     "inspect",
     "label",
+    "list_files",
     "list_photographs",
     "load_bundle",
     "load_pixels",

@@ -1,8 +1,8 @@
-"""Photographs and files around them."""
+"""Photographs and models."""
 
 import json
 
-from fishid import _arrow, _native
+from fishid import _native
 from fishid._photo import photo_bytes, pixel_array
 
 
@@ -23,23 +23,6 @@ def check_dataset(data, *, group_column="group"):
     `kind`, `detail`, `severity` and the `other` of a pair.
     """
     return json.loads(_native.check_dataset(str(data), group_column))
-
-
-def list_photographs(data):
-    """`path`, `size` in bytes and `version` of every photograph of a folder or `s3://bucket/prefix`.
-
-    Files whose names end like a photograph's are taken, in whatever folders.
-    """
-    return _arrow.table(_native.list_photographs(str(data)))
-
-
-def upload(folder, to):
-    """Brings a folder to another or to `s3://bucket/prefix`.
-
-    `n_uploaded` and `n_skipped`, what was there already.
-    """
-    n_uploaded, n_skipped = _native.upload(str(folder), str(to))
-    return {"n_uploaded": n_uploaded, "n_skipped": n_skipped}
 
 
 def fetch_bundle(registry=None, model=None, version="production"):

@@ -1,6 +1,6 @@
 //! A folder brought to a bucket, and gone on with.
 
-use fishid_storage::{Mirrored, mirror};
+use fishid_storage::{Mirrored, fetch_all, mirror};
 use fishid_testing::s3::Fault;
 
 use crate::support::{Setting, content, write};
@@ -44,6 +44,33 @@ fn a_folder_goes_up_once_and_then_only_what_changed() {
     assert_eq!(paths.len(), 31);
     assert!(!paths.iter().any(|path| path.contains(".DS_Store")));
     assert_eq!(storage.folders(""), ["esox_lucius", "окунь речной"]);
+}
+
+#[test]
+fn a_folder_comes_down_once_and_then_only_what_changed() {
+    let Some(setting) = Setting::start(|_| Fault::None) else {
+        return;
+    };
+    let folder = setting.path("photos");
+    std::fs::create_dir_all(folder.join("окунь речной")).unwrap();
+    for n in 0..20_u64 {
+        write(
+            &folder.join(format!("окунь речной/{n}.jpg")),
+            &content(1_000, n),
+        );
+    }
+    let storage = setting.through();
+    mirror(&folder, &storage, &|_, _| {}).unwrap();
+    let here = setting.path("fetched");
+    let down = || fetch_all(&storage, &here, &|_, _| {}).unwrap();
+    assert_eq!((down().n_stored, down().n_skipped), (20, 20));
+    let file = here.join("окунь речной/7.jpg");
+    assert_eq!(std::fs::read(&file).unwrap(), content(1_000, 7));
+    // The same size, another content.
+    write(&file, &content(1_000, 99));
+    let again = down();
+    assert_eq!((again.n_stored, again.n_skipped), (1, 19));
+    assert_eq!(std::fs::read(&file).unwrap(), content(1_000, 7));
 }
 
 #[test]
