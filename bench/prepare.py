@@ -42,17 +42,8 @@ class Tools:
 
     def build(self) -> Path:
         say("building")
-        run(
-            "cargo",
-            "build",
-            "--release",
-            "--locked",
-            "--package",
-            "fishid",
-            "--package",
-            "fishid-bench",
-            cwd=ROOT,
-        )
+        # The whole workspace, so that parts are built with the features that they have in the tests.
+        run("cargo", "build", "--release", "--locked", "--workspace", "--bins", cwd=ROOT)
         return Path(os.environ["CARGO_TARGET_DIR"]) / "release"
 
     def python(self, requirements: Path) -> Path:

@@ -5,7 +5,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -200,6 +202,54 @@ def test_a_bad_candidate_leaves_the_old_model_serving(
         folder.point_at(another)
         folder.hint()
         wait_until(lambda: folder.serving() == another, 60, "a good version")
+
+
+def preparing(server, seconds=30):
+    """The process in which the server prepares a model, once there is one."""
+    tasks = Path(f"/proc/{server.process.pid}/task")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for task in tasks.iterdir():
+            try:
+                children = (task / "children").read_text().split()
+            except FileNotFoundError:
+                continue
+            if children:
+                return int(children[0])
+        time.sleep(0.002)
+    raise AssertionError(f"no process prepares a model: {server.output()[-2000:]}")
+
+
+def has_ended(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_a_candidate_that_crashes_the_engine_ends_another_process(
+    fishid, serve, two_bundles, photos, tmp_path
+):
+    folder = Folder(fishid, serve, tmp_path, two_bundles, **SELDOM)
+    first, second = folder.versions
+    with Traffic(folder.server.url, photos, per_second=10, n_connections=8) as traffic:
+        folder.point_at(second)
+        folder.hint()
+        os.kill(preparing(folder.server), signal.SIGSEGV)
+        wait_until(lambda: folder.reloads("load_failed") == 1, 30, "a refused version")
+        assert folder.serving() == first
+    assert traffic.answered
+    assert traffic.failures() == []
+    assert "crashes the engine" in folder.server.output()
+
+
+def test_what_prepares_a_model_ends_with_the_server(fishid, serve, two_bundles, tmp_path):
+    folder = Folder(fishid, serve, tmp_path, two_bundles, **SELDOM)
+    folder.point_at(folder.versions[1])
+    folder.hint()
+    pid = preparing(folder.server)
+    folder.server.stop(signal.SIGKILL)
+    wait_until(lambda: has_ended(pid), 30, "the end of the process that prepares")
 
 
 def test_ten_reloads_under_load_fail_no_request_and_leave_no_memory(

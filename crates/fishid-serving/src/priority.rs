@@ -9,7 +9,9 @@
 use std::thread;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{lower_for_good, lowered};
+pub use linux::lower_for_good;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::lowered;
 
 /// Runs work that starts no threads for later on a thread of its own, at the lowest priority; that is always allowed.
 pub fn at_low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -27,7 +29,7 @@ pub fn at_low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 /// Priorities of threads are a matter of Linux.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn lower_for_good() {}
+pub fn lower_for_good() {}
 
 /// Runs the work; priorities of threads are a matter of Linux.
 #[cfg(not(target_os = "linux"))]
@@ -62,8 +64,8 @@ mod linux {
         done
     }
 
-    /// For a thread that ends after the work.
-    pub(crate) fn lower_for_good() {
+    /// For a thread that ends after the work, or a process with no other work.
+    pub fn lower_for_good() {
         // One that stays as it is does the same work.
         let _ = setpriority_process(None, LOW);
     }

@@ -75,6 +75,9 @@ pub enum Command {
         after_help = "Example: fishid tune bundle\n\nThe result is kept under $FISHID_HOME/engine for every model of the same network on this machine; `fishid serve`\nand `fishid up` use it. A server with --precision, --streams, --threads or --batch obeys those."
     )]
     Tune(TuneArgs),
+    /// Compile and prove a bundle at low priority, as a server does in a process of its own before a reload
+    #[command(hide = true, after_help = "Example: fishid prepare bundle")]
+    Prepare(PrepareArgs),
     /// Ask a running server whether it is well (for container health checks)
     #[command(after_help = "Example: fishid health --url http://127.0.0.1:8080")]
     Health(HealthArgs),

@@ -5,6 +5,7 @@ mod evaluate;
 mod health;
 pub mod pipeline;
 mod predict;
+mod prepare;
 mod recipe;
 pub mod registry;
 mod serve;
@@ -32,10 +33,11 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Predict(args) => predict::run(&args, &config, &home),
         Command::Registry(command) => registry::run(command, &config, &home),
         Command::Pipeline(PipelineCommand::Run(args)) => pipeline::run(&args, &config, &home),
-        Command::Serve(args) => serve::run(&args, &config, &home),
+        Command::Serve(args) => serve::run(&args, cli.config.as_deref(), &config, &home),
         Command::Tune(args) => tune::run(&args, &config, &home),
+        Command::Prepare(args) => prepare::run(&args, &config, &home),
         Command::Health(args) => health::run(&args),
-        Command::Up(args) => up::run(&args, &config, &home),
+        Command::Up(args) => up::run(&args, cli.config.as_deref(), &config, &home),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod job;
 mod last_served;
 mod logs;
 mod photographs;
+mod preparation;
 mod progress;
 mod registry_source;
 mod surroundings;

@@ -13,6 +13,7 @@ use crate::bundle_cache::sweep;
 use crate::commands::registry::{self, Chosen};
 use crate::home::Home;
 use crate::last_served::LastServed;
+use crate::preparation::Preparation;
 
 /// Follows the alias `production` of a registry.
 pub struct RegistrySource {
@@ -24,6 +25,7 @@ pub struct RegistrySource {
     model: String,
     bundle_cache: PathBuf,
     engine: EngineChooser,
+    preparation: Preparation,
     last_served: LastServed,
     /// Where the bundle loaded last lies.
     loaded: Mutex<Option<(VersionTag, PathBuf)>>,
@@ -33,7 +35,12 @@ pub struct RegistrySource {
 }
 
 impl RegistrySource {
-    pub fn new(chosen: Chosen, engine: EngineChooser, home: &Home) -> anyhow::Result<Self> {
+    pub fn new(
+        chosen: Chosen,
+        engine: EngineChooser,
+        preparation: Preparation,
+        home: &Home,
+    ) -> anyhow::Result<Self> {
         let bundle_cache = home.bundles();
         Ok(Self {
             hasty: registry::hasty(&chosen)?,
@@ -43,6 +50,7 @@ impl RegistrySource {
             model: chosen.model,
             bundle_cache,
             engine,
+            preparation,
             loaded: Mutex::new(None),
             is_first_load: AtomicBool::new(true),
             answered: Mutex::default(),
@@ -55,6 +63,7 @@ impl RegistrySource {
             .lock()
             .is_ok_and(|answered| !answered.is_empty());
         let occasion = if answers_already {
+            self.preparation.prepare(bundle)?;
             Occasion::Reload
         } else {
             Occasion::FirstStart

@@ -1,4 +1,4 @@
-//! `fishid serve`, `tune`, `health` and `up`.
+//! `fishid serve`, `tune`, `prepare`, `health` and `up`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -64,6 +64,17 @@ pub struct TuneArgs {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct PrepareArgs {
+    /// Bundle folder
+    pub bundle: PathBuf,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// End after so many seconds, or with standard input
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
+    pub within: f64,
 }
 
 #[derive(Args, Debug)]

@@ -3,10 +3,12 @@
 pub mod shared_cache;
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use fishid_engine::Wishes;
 use fishid_prediction::{EngineChooser, Occasion};
 use fishid_registry::{check_model, without_secrets};
 use fishid_server::{FishModel, Origin, Registry, ServerConfig, serve, stop_signal};
@@ -19,16 +21,23 @@ use crate::cli::ServeArgs;
 use crate::config::{Config, ServeConfig};
 use crate::exit::{BlameInput as _, InputError, Status};
 use crate::home::Home;
+use crate::preparation::Preparation;
 use crate::registry_source::RegistrySource;
 
 /// Bytes an answer takes in the cache, about: a probability and an index per class, and names shared by all.
 const ANSWER_BYTES: u64 = 512;
 
-pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
+pub fn run(
+    args: &ServeArgs,
+    config_file: Option<&Path>,
+    config: &Config,
+    home: &Home,
+) -> anyhow::Result<Status> {
     let listen = args.listen.as_ref().unwrap_or(&config.serve.listen);
     let shared = shared_cache::parse(args.redis_url.as_deref(), &config.cache)?;
     let wishes = config.engine.wishes(&args.engine);
     let streams = wishes.streams;
+    let preparation = preparation(config_file, &wishes, config);
     let engine = EngineChooser::new(home.engine(), wishes);
     let from = if let Some(bundle) = &args.bundle {
         if !bundle.is_dir() {
@@ -51,7 +60,12 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
             "following the alias production"
         );
         check_model(&chosen.model).map_err(registry::blame)?;
-        From::Registry(Box::new(RegistrySource::new(chosen, engine, home)?))
+        From::Registry(Box::new(RegistrySource::new(
+            chosen,
+            engine,
+            preparation,
+            home,
+        )?))
     };
     let wiring = Wiring {
         from,
@@ -59,6 +73,12 @@ pub fn run(args: &ServeArgs, config: &Config, home: &Home) -> anyhow::Result<Sta
         shared,
     };
     answer(wiring, listen, config)
+}
+
+/// New models are made ready as this server would.
+pub fn preparation(config_file: Option<&Path>, wishes: &Wishes, config: &Config) -> Preparation {
+    let limit = Duration::from_secs(config.serve.load_timeout_s);
+    Preparation::new(config_file, wishes, limit)
 }
 
 /// Where the models come from.

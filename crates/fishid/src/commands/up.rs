@@ -1,6 +1,7 @@
 //! `fishid up`: train if nothing is in production, then serve.
 
 use std::net::TcpListener;
+use std::path::Path;
 
 use anyhow::Context as _;
 use fishid_bundle::{Backbone, Bundle};
@@ -12,7 +13,7 @@ use fishid_registry::{PRODUCTION, VersionRef};
 use super::pipeline::{Settings, carry_out};
 use super::recipe::choice;
 use super::registry::Chosen;
-use super::serve::{From, Wiring, answer, shared_cache};
+use super::serve::{From, Wiring, answer, preparation, shared_cache};
 use super::{print_line, registry};
 use crate::backbone::{Choice, Weights, published};
 use crate::cli::UpArgs;
@@ -22,7 +23,12 @@ use crate::home::Home;
 use crate::registry_source::RegistrySource;
 use crate::weights_hub::Downloads;
 
-pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status> {
+pub fn run(
+    args: &UpArgs,
+    config_file: Option<&Path>,
+    config: &Config,
+    home: &Home,
+) -> anyhow::Result<Status> {
     let settings = Settings::new(args.data.as_ref(), &args.recipe, &args.registry, config)?;
     let chosen = registry::choose(&args.registry, config, home)?;
     let shared = shared_cache::parse(args.redis_url.as_deref(), &config.cache)?;
@@ -64,8 +70,9 @@ pub fn run(args: &UpArgs, config: &Config, home: &Home) -> anyhow::Result<Status
     }
     let wishes = config.engine.wishes(&args.engine);
     let streams = wishes.streams;
+    let preparation = preparation(config_file, &wishes, config);
     let engine = EngineChooser::new(home.engine(), wishes);
-    let source = RegistrySource::new(chosen, engine, home)?;
+    let source = RegistrySource::new(chosen, engine, preparation, home)?;
     let wiring = Wiring {
         from: From::Registry(Box::new(source)),
         streams,
