@@ -18,7 +18,8 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
         tokio::spawn(async move {
             let name = either(&mut terminate, &mut interrupt).await;
             tracing::warn!(signal = name, "stopped at once");
-            std::process::exit(STATUS_INTERRUPTED);
+            // Without the destructors of the engine, whose threads may be at work.
+            signal_hook::low_level::exit(STATUS_INTERRUPTED);
         });
     })
 }

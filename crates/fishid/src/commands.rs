@@ -50,7 +50,7 @@ fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 fn print_line(line: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
     match writeln!(std::io::stdout(), "{line}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => crate::exit::now(0),
         written => Ok(written?),
     }
 }

@@ -2,7 +2,7 @@
 //! status.
 
 use std::fmt;
-use std::process::ExitCode;
+use std::io::Write as _;
 
 /// How a command ended when it did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,14 +15,22 @@ pub enum Status {
     Differs,
 }
 
-impl From<Status> for ExitCode {
+impl From<Status> for i32 {
     fn from(status: Status) -> Self {
         match status {
-            Status::Done => Self::SUCCESS,
-            Status::BadInput => Self::from(2),
-            Status::Differs => Self::from(3),
+            Status::Done => 0,
+            Status::BadInput => 2,
+            Status::Differs => 3,
         }
     }
+}
+
+/// Ends the process without the destructors of the libraries in it: threads may still be in the engine, from under
+/// which they would take what it stands on.
+pub fn now(status: i32) -> ! {
+    // Who has gone away reads no more.
+    let _ = std::io::stdout().flush();
+    signal_hook::low_level::exit(status)
 }
 
 /// An error whose cause is what the user handed in.
@@ -64,25 +72,21 @@ pub fn in_one_line(error: &anyhow::Error) -> String {
 }
 
 /// Prints an error for a person and gives the status.
-pub fn report(error: &anyhow::Error) -> ExitCode {
+pub fn report(error: &anyhow::Error) -> i32 {
     eprintln!("error: {}", in_one_line(error));
     if error
         .chain()
         .any(<dyn std::error::Error + 'static>::is::<InputError>)
     {
-        ExitCode::from(2)
+        2
     } else {
-        ExitCode::FAILURE
+        1
     }
 }
 
 /// Prints what clap says: help and version are not errors, everything else is wrong usage.
-pub fn usage(error: &clap::Error) -> ExitCode {
+pub fn usage(error: &clap::Error) -> i32 {
     // A closed pipe (`fishid --help | head -1`) is nobody's error.
     let _ = error.print();
-    if error.use_stderr() {
-        ExitCode::from(64)
-    } else {
-        ExitCode::SUCCESS
-    }
+    if error.use_stderr() { 64 } else { 0 }
 }

@@ -22,14 +22,17 @@ mod surroundings;
 mod weights_hub;
 
 use std::io::IsTerminal as _;
-use std::process::ExitCode;
 
 use clap::Parser as _;
 
 pub use exit::{InputError, in_one_line};
 
 /// Does what the arguments of this process say; 0 is done, 1 failed, 2 the input is not acceptable, 64 wrong usage.
-pub fn run_command_line() -> ExitCode {
+pub fn run_command_line() -> ! {
+    exit::now(status_of_command_line())
+}
+
+fn status_of_command_line() -> i32 {
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),

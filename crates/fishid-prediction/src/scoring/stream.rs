@@ -1,11 +1,11 @@
 //! Photographs as they are listed → answers as they are ready: read ahead, all cores busy, every queue bounded.
 
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select};
 use fishid_storage::{S3Fault, Storage, StorageError};
 
 use super::Refusal;
@@ -61,9 +61,13 @@ pub struct Threads {
     pub n_readers: usize,
 }
 
-/// The answers, in the order they are ready. Dropping it ends the work after the photographs under way.
+/// The answers, in the order they are ready. Dropping it ends the work, and waits for the photographs under way: no
+/// thread is in the engine any more afterwards.
 pub struct Scores {
     answers: Receiver<Result<Scored, ScoreError>>,
+    /// Dropped, it ends the workers that wait for a photograph.
+    work: Option<Sender<()>>,
+    workers: Vec<JoinHandle<()>>,
 }
 
 /// Answers photographs; one that cannot be read or decoded is an item of its own and the others go on. An error
@@ -77,13 +81,21 @@ pub fn score(
     let (answers, scored) = bounded(ANSWERS_WAITING);
     let (to_read, listed) = bounded::<Photograph>(n_readers);
     let (read, photos) = bounded::<(String, Result<Bytes, Refusal>)>(n_workers);
+    let (work, stopped) = bounded::<()>(0);
     let spawn = |name: String, work: Box<dyn FnOnce() + Send>| {
-        thread::Builder::new().name(name).spawn(work).map(drop)
+        thread::Builder::new().name(name).spawn(work)
+    };
+    let mut scores = Scores {
+        answers: scored,
+        work: Some(work),
+        workers: Vec::new(),
     };
     for index in 0..n_workers {
         let (photos, answers, predictor) = (photos.clone(), answers.clone(), Arc::clone(predictor));
-        let work = move || answer_all(&predictor, &photos, &answers);
-        spawn(format!("score-{index}"), Box::new(work))?;
+        let stopped = stopped.clone();
+        let work = move || answer_all(&predictor, &photos, &stopped, &answers);
+        let worker = spawn(format!("score-{index}"), Box::new(work))?;
+        scores.workers.push(worker);
     }
     for index in 0..n_readers {
         let (listed, read, answers) = (listed.clone(), read.clone(), answers.clone());
@@ -106,7 +118,18 @@ pub fn score(
         }
     };
     spawn("list".to_owned(), Box::new(list))?;
-    Ok(Scores { answers: scored })
+    Ok(scores)
+}
+
+impl Drop for Scores {
+    fn drop(&mut self) {
+        self.answers = never();
+        self.work = None;
+        for worker in self.workers.drain(..) {
+            // One that has panicked is out of the engine too.
+            let _ = worker.join();
+        }
+    }
 }
 
 impl Scores {
@@ -172,9 +195,17 @@ fn concerns_all(error: &StorageError) -> bool {
 fn answer_all(
     predictor: &Predictor,
     photos: &Receiver<(String, Result<Bytes, Refusal>)>,
+    stopped: &Receiver<()>,
     answers: &Sender<Result<Scored, ScoreError>>,
 ) {
-    for (path, bytes) in photos {
+    loop {
+        let next = select! {
+            recv(photos) -> next => next,
+            recv(stopped) -> _ => return,
+        };
+        let Ok((path, bytes)) = next else {
+            return;
+        };
         let started = Instant::now();
         let answer = match bytes {
             Err(refusal) => Ok(Err(refusal)),

@@ -11,6 +11,13 @@ const FREE_GROWTH: f64 = 4.0 * 1024.0 * 1024.0;
 /// With fewer rounds even all of them on one side are no interval: 2 · 2⁻⁵ is above 5 %.
 const LEAST_ROUNDS: usize = 6;
 
+impl LatencyRounds {
+    /// Whether these rounds alone would refuse the candidate.
+    pub fn are_refused_by(&self, limits: &GateLimits) -> bool {
+        latency(&Ok(self.clone()), limits).outcome == Outcome::Refused
+    }
+}
+
 pub(super) fn size(candidate: u64, champion: Option<u64>, limits: &GateLimits) -> Finding {
     let bytes = candidate as f64;
     let most = (limits.max_bundle_mib * (1 << 20)) as f64;
