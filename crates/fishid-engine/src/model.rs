@@ -11,7 +11,7 @@ use ort::session::{OutputSelector, RunOptions, Session};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 use sha2::{Digest, Sha256};
 
-use crate::{EngineError, EngineOptions, Runtime};
+use crate::{EngineError, EngineOptions, Precision, Provider, Runtime};
 
 const INPUT: &str = "image";
 /// Name of the input's first dimension, as the graphs of bundles have it.
@@ -83,6 +83,25 @@ impl Tensor {
 
 /// The outputs asked for, by name.
 pub type Outputs = BTreeMap<String, Tensor>;
+
+/// [`ImageModel::engine_digest`] of whatever is loaded so in this process.
+///
+/// # Errors
+/// The library is missing, too old or broken.
+pub fn engine_digest(provider: Provider, precision: Precision) -> Result<String, EngineError> {
+    Ok(digest_of(&Runtime::current()?, provider, precision))
+}
+
+fn digest_of(runtime: &Runtime, provider: Provider, precision: Precision) -> String {
+    let text = format!(
+        "onnxruntime {}\n{}\n{}\n{}\n",
+        runtime.build(),
+        provider.name(),
+        precision,
+        std::env::consts::ARCH
+    );
+    hex::encode(Sha256::digest(text.as_bytes()))
+}
 
 /// A graph with input `image` uint8 `[n, H, W, 3]`, H and W fixed, ready to run.
 ///
@@ -163,15 +182,7 @@ impl ImageModel {
     /// SHA-256 of what decides the exact numbers besides the graph: library build, provider, precision,
     /// processor family. Results kept under it are never mixed with another engine's.
     pub fn engine_digest(&self) -> String {
-        let provider = self.options.provider;
-        let text = format!(
-            "onnxruntime {}\n{}\n{}\n{}\n",
-            self.runtime.build(),
-            provider.name(),
-            self.options.precision,
-            std::env::consts::ARCH
-        );
-        hex::encode(Sha256::digest(text.as_bytes()))
+        digest_of(&self.runtime, self.options.provider, self.options.precision)
     }
 
     /// The engine in words: `ONNX Runtime 1.24.1, CPUExecutionProvider, f32`.

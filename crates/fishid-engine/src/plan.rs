@@ -41,7 +41,7 @@ impl std::fmt::Display for Plan {
 }
 
 /// What somebody asked for; the rest is chosen.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wishes {
     /// What computes the graph.
     pub provider: Option<Provider>,
@@ -56,6 +56,18 @@ pub struct Wishes {
 }
 
 impl Wishes {
+    /// Whether whoever wishes `more` wishes all of this.
+    pub fn are_among(&self, more: &Self) -> bool {
+        fn is_among<T: PartialEq>(wish: Option<&T>, of: Option<&T>) -> bool {
+            wish.is_none() || wish == of
+        }
+        is_among(self.provider.as_ref(), more.provider.as_ref())
+            && is_among(self.precision.as_ref(), more.precision.as_ref())
+            && is_among(self.streams.as_ref(), more.streams.as_ref())
+            && is_among(self.threads.as_ref(), more.threads.as_ref())
+            && is_among(self.batch.as_ref(), more.batch.as_ref())
+    }
+
     /// Whether a plan is what was asked for.
     pub fn are_met_by(&self, plan: &Plan) -> bool {
         let same = |wish: Option<NonZeroUsize>, found| wish.is_none_or(|wish| wish.get() == found);

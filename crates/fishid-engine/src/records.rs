@@ -9,54 +9,87 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::tune::best;
-use crate::{Goal, Machine, Measurement, Wishes};
+use crate::{Goal, Machine, Measurement, Plan, Wishes};
 
 /// Changes when a record would be read otherwise than it was written.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Measurements of one graph on one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     format: u32,
+    /// One for each set of wishes that was measured for.
+    measured: Vec<Measured>,
+}
+
+/// What was measured for certain wishes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// What was asked for.
+    pub wishes: Wishes,
     /// How thoroughly it was measured.
     pub extent: Extent,
     /// What the plans are wanted for, by `fishid tune --goal`.
     pub goal: Goal,
     /// Every plan that was measured and answers as it should.
-    pub measured: Vec<Measurement>,
+    pub plans: Vec<Measurement>,
 }
 
-/// How thoroughly a record was measured.
+/// How thoroughly was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Extent {
-    /// Two or three plans, by a first start in a hurry.
+    /// One plan or two, by a first start in a hurry.
     Quick,
-    /// All plans, by `fishid tune`.
+    /// All plans that meet the wishes, by `fishid tune`.
     Full,
 }
 
-impl Record {
-    /// A record of these measurements.
-    pub fn new(extent: Extent, goal: Goal, measured: Vec<Measurement>) -> Self {
-        Self {
-            format: FORMAT,
-            extent,
-            goal,
-            measured,
-        }
-    }
-
+impl Measured {
     /// The best plan among those that were asked for; `None` where none of them was measured.
     pub fn best(&self, wishes: &Wishes) -> Option<&Measurement> {
         let asked_for: Vec<Measurement> = self
-            .measured
+            .plans
             .iter()
             .filter(|found| wishes.are_met_by(&found.plan))
             .cloned()
             .collect();
         let chosen = best(&asked_for, self.goal)?.plan.clone();
-        self.measured.iter().find(|found| found.plan == chosen)
+        self.plans.iter().find(|found| found.plan == chosen)
+    }
+}
+
+impl Record {
+    /// A record of nothing yet.
+    pub fn empty() -> Self {
+        Self {
+            format: FORMAT,
+            measured: Vec::new(),
+        }
+    }
+
+    /// Takes in what was measured, in place of what was measured before for the same wishes.
+    pub fn keep(&mut self, measured: Measured) {
+        self.measured
+            .retain(|before| before.wishes != measured.wishes);
+        self.measured.push(measured);
+    }
+
+    /// The best plan for these wishes: of what was measured for just them, else of a thorough measurement for fewer
+    /// wishes, which covers them. What a first start measured in a hurry for other wishes says nothing about these.
+    pub fn best(&self, wishes: &Wishes) -> Option<&Measurement> {
+        let exact = self.measured.iter().filter(|it| it.wishes == *wishes);
+        let covering = self
+            .measured
+            .iter()
+            .filter(|it| it.extent == Extent::Full && it.wishes.are_among(wishes));
+        exact.chain(covering).find_map(|it| it.best(wishes))
+    }
+
+    /// What this plan gave, for whatever wishes it was measured.
+    pub fn of_plan(&self, plan: &Plan) -> Option<&Measurement> {
+        let mut all = self.measured.iter().flat_map(|it| &it.plans);
+        all.find(|found| found.plan == *plan)
     }
 }
 
@@ -125,7 +158,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{Plan, Precision, Provider};
+    use crate::{Precision, Provider};
     use std::num::NonZeroUsize;
 
     fn machine(cores: usize) -> Machine {
@@ -154,13 +187,31 @@ mod tests {
         }
     }
 
-    fn record(goal: Goal) -> Record {
-        let measured = vec![
+    fn full(goal: Goal) -> Measured {
+        let plans = vec![
             measured(Precision::F32, 1, 60.0, 16.0),
             measured(Precision::Bf16, 1, 38.0, 26.0),
             measured(Precision::Bf16, 2, 70.0, 29.0),
         ];
-        Record::new(Extent::Full, goal, measured)
+        Measured {
+            wishes: Wishes::default(),
+            extent: Extent::Full,
+            goal,
+            plans,
+        }
+    }
+
+    fn record(goal: Goal) -> Record {
+        let mut record = Record::empty();
+        record.keep(full(goal));
+        record
+    }
+
+    fn streams(n: usize) -> Wishes {
+        Wishes {
+            streams: NonZeroUsize::new(n),
+            ..Wishes::default()
+        }
     }
 
     #[test]
@@ -195,10 +246,33 @@ mod tests {
             ..Wishes::default()
         };
         check(Goal::Throughput, &f32, Some((Precision::F32, 1)));
-        let never_measured = Wishes {
-            streams: NonZeroUsize::new(8),
-            ..Wishes::default()
+        check(Goal::Latency, &streams(8), None);
+    }
+
+    #[test]
+    fn what_was_measured_in_a_hurry_counts_for_its_own_wishes_only() {
+        let hurried = |wishes: Wishes, plan| Measured {
+            wishes,
+            extent: Extent::Quick,
+            goal: Goal::Latency,
+            plans: vec![plan],
         };
-        check(Goal::Latency, &never_measured, None);
+        let two = measured(Precision::Bf16, 2, 1.0, 1000.0);
+        let mut record = Record::empty();
+        record.keep(hurried(streams(2), two.clone()));
+        assert_eq!(record.best(&streams(2)), Some(&two));
+        assert_eq!(record.best(&Wishes::default()), None);
+        assert_eq!(record.of_plan(&two.plan), Some(&two));
+
+        // The thorough measurement covers more wishes; what was measured for just these still goes first.
+        record.keep(full(Goal::Latency));
+        let one = measured(Precision::Bf16, 1, 38.0, 26.0);
+        assert_eq!(record.best(&Wishes::default()), Some(&one));
+        assert_eq!(record.best(&streams(2)), Some(&two));
+        assert_eq!(record.best(&streams(1)), Some(&one));
+
+        let anew = measured(Precision::Bf16, 2, 5.0, 200.0);
+        record.keep(hurried(streams(2), anew.clone()));
+        assert_eq!(record.best(&streams(2)), Some(&anew));
     }
 }

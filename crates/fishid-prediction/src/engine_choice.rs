@@ -3,6 +3,7 @@
 //!
 //! The measuring itself is `fishid-engine`'s. Knows no queue and no registry. Start at [`EngineChooser::open`].
 
+mod folder;
 mod kept;
 mod measuring;
 mod proofs;
@@ -12,17 +13,15 @@ use std::path::{Path, PathBuf};
 
 use fishid_bundle::Bundle;
 use fishid_engine::{
-    EngineError, EngineOptions, Machine, Measurement, Plan, Precision, Provider, Record, Records,
-    Wishes, topology_digest, usable_cores,
+    EngineError, EngineOptions, Machine, Measurement, Plan, Precision, Provider, Record, Wishes,
+    topology_digest, usable_cores,
 };
 use fishid_image::Limits;
 
-use crate::{GOLDEN_TOLERANCE, PredictError, Predictor, PredictorOptions};
+use crate::{GOLDEN_TOLERANCE, GoldenReport, PredictError, Predictor, PredictorOptions};
+use folder::Folder;
 pub use measuring::{TuneOptions, Tuned};
-use proofs::Proofs;
-
-/// Compiled graphs kept: each is about as large as its model, and a server meets a few models a month.
-const MOST_COMPILED: usize = 8;
+use proofs::{Proof, Proofs};
 
 /// When a bundle is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +70,7 @@ pub struct EngineChoice {
 /// Opens bundles with the engine that suits this machine.
 #[derive(Debug, Clone)]
 pub struct EngineChooser {
-    folder: PathBuf,
+    folder: Folder,
     wishes: Wishes,
     limits: Limits,
 }
@@ -87,7 +86,7 @@ impl EngineChooser {
     /// Records and compiled graphs are kept in `folder`, which is made when there is something to keep.
     pub fn new(folder: impl Into<PathBuf>, wishes: Wishes) -> Self {
         Self {
-            folder: folder.into(),
+            folder: Folder::new(folder),
             wishes,
             limits: Limits::default(),
         }
@@ -124,10 +123,7 @@ impl EngineChooser {
             ),
         };
         let (mut predictor, plan, fell_back) = self.open_as_planned(&subject, plan)?;
-        let measured = record.and_then(|record| {
-            let mut measured = record.measured.into_iter();
-            measured.find(|found| found.plan == plan)
-        });
+        let measured = record.and_then(|record| record.of_plan(&plan).cloned());
         let chosen_by = if fell_back {
             ChosenBy::Fallback
         } else {
@@ -150,7 +146,7 @@ impl EngineChooser {
             "engine chosen"
         );
         predictor.set_choice(choice);
-        kept::forget_oldest(&self.compiled(), MOST_COMPILED);
+        self.folder.forget_old_graphs();
         Ok(predictor)
     }
 
@@ -160,7 +156,10 @@ impl EngineChooser {
         subject: &Subject,
         occasion: Occasion,
     ) -> Result<Option<Record>, PredictError> {
-        let found = self.records().read(&subject.topology, &subject.machine);
+        let found = self
+            .folder
+            .records()
+            .read(&subject.topology, &subject.machine);
         let is_enough = |record: &Record| record.best(&self.wishes).is_some();
         if occasion == Occasion::Reload || found.as_ref().is_some_and(is_enough) {
             return Ok(found);
@@ -173,16 +172,19 @@ impl EngineChooser {
         subject: &Subject,
         plan: Plan,
     ) -> Result<(Predictor, Plan, bool), PredictError> {
-        let opened = match self.open_plan(subject, &plan) {
-            Ok(predictor) => {
-                let difference = self.prove(&predictor, subject, &plan)?;
-                if difference.is_none() {
-                    return Ok((predictor, plan, false));
+        let opened = match self.known_to_differ(subject, &plan) {
+            Some(report) => Ok(Some(report)),
+            None => match self.open_plan(subject, &plan) {
+                Ok(predictor) => {
+                    let difference = self.prove(&predictor, subject, &plan)?;
+                    if difference.is_none() {
+                        return Ok((predictor, plan, false));
+                    }
+                    Ok(difference)
                 }
-                Ok(difference)
-            }
-            Err(PredictError::Engine(error)) => Err(error),
-            Err(other) => return Err(other),
+                Err(PredictError::Engine(error)) => Err(error),
+                Err(other) => return Err(other),
+            },
         };
         let next = match opened {
             Ok(_) if plan.precision == Precision::F32 => {
@@ -218,13 +220,38 @@ impl EngineChooser {
     }
 
     fn open_plan(&self, subject: &Subject, plan: &Plan) -> Result<Predictor, PredictError> {
-        let options = PredictorOptions {
-            engine: self.session_options(plan),
-            n_sessions: plan.streams,
-            batch: plan.batch,
-            limits: self.limits,
+        let open = |engine: EngineOptions| {
+            let options = PredictorOptions {
+                engine,
+                n_sessions: plan.streams,
+                batch: plan.batch,
+                limits: self.limits,
+            };
+            Predictor::of_bundle(subject.bundle.clone(), &options)
         };
-        Predictor::of_bundle(subject.bundle.clone(), &options)
+        let options = self.session_options(plan);
+        let keeps_compiled = plan.provider == Provider::OpenVino && options.compiled_dir.is_some();
+        if !keeps_compiled {
+            return open(options);
+        }
+        let turn = self.folder.take_turn();
+        let opened = open(options.clone());
+        drop(turn);
+        let Err(PredictError::Engine(error)) = opened else {
+            return opened;
+        };
+        // What was compiled before may be damaged, or the disk full.
+        let without = open(EngineOptions {
+            compiled_dir: None,
+            ..options
+        });
+        if without.is_ok() {
+            tracing::warn!(
+                folder = %self.folder.path().display(), %error,
+                "the graph could be loaded only without the compiled ones that are kept there; remove that folder if this goes on"
+            );
+        }
+        without
     }
 
     fn session_options(&self, plan: &Plan) -> EngineOptions {
@@ -233,7 +260,7 @@ impl EngineChooser {
             provider: plan.provider,
             precision: plan.precision,
             batch: Some(NonZeroUsize::MIN),
-            compiled_dir: Some(self.compiled()),
+            compiled_dir: self.folder.compiled(),
         }
     }
 
@@ -245,31 +272,45 @@ impl EngineChooser {
         subject: &Subject,
         plan: &Plan,
     ) -> Result<Option<String>, PredictError> {
-        let proofs = Proofs::new(self.folder.join("proofs"));
-        let Ok(key) = Proofs::key(predictor, plan, &subject.machine) else {
+        let Ok(key) = Proofs::key(subject, plan) else {
             // Golden photographs that do not fit the bundle: the warm-up says what is wrong with them.
             return Ok(None);
         };
-        if let Some(max_difference) = proofs.find(&key) {
+        if let Some(Proof::Agrees { max_difference }) = self.folder.proofs().find(&key) {
             predictor.trust_golden(max_difference);
             return Ok(None);
         }
-        match predictor.prove(GOLDEN_TOLERANCE) {
-            Ok(report) => {
-                proofs.keep(&key, report.max_difference);
-                Ok(None)
+        let (proof, report) = match predictor.prove(GOLDEN_TOLERANCE) {
+            Ok(GoldenReport { max_difference, .. }) => (Proof::Agrees { max_difference }, None),
+            Err(PredictError::Golden { report }) => {
+                let differs = Proof::Differs {
+                    report: report.clone(),
+                };
+                (differs, Some(report))
             }
-            Err(PredictError::Golden { report }) => Ok(Some(report)),
-            Err(other) => Err(other),
+            Err(other) => return Err(other),
+        };
+        // In f32 a difference is the model's fault, which the warm-up refuses each time.
+        let is_worth_keeping = report.is_none() || plan.precision != Precision::F32;
+        if is_worth_keeping && self.folder.is_writable() {
+            self.folder.proofs().keep(&key, &proof);
         }
+        Ok(report)
     }
 
-    fn compiled(&self) -> PathBuf {
-        self.folder.join("compiled")
-    }
-
-    fn records(&self) -> Records {
-        Records::new(self.folder.join("tuning"))
+    /// The report, where this plan is known to change answers: it is not loaded again to find the same.
+    fn known_to_differ(&self, subject: &Subject, plan: &Plan) -> Option<String> {
+        if plan.precision == Precision::F32 {
+            return None;
+        }
+        match self
+            .folder
+            .proofs()
+            .find(&Proofs::key(subject, plan).ok()?)?
+        {
+            Proof::Differs { report } => Some(report),
+            Proof::Agrees { .. } => None,
+        }
     }
 }
 

@@ -99,11 +99,66 @@ fn measuring_another_plan_keeps_what_was_known() {
     let kept = std::fs::read(tuned.kept_in).unwrap();
     let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
     let kept = kept["measured"].as_array().unwrap();
-    for before in &tuned.measured {
-        let before = serde_json::to_value(before).unwrap();
-        assert!(kept.contains(&before), "{before} is lost");
+    assert_eq!(kept.len(), 2);
+    let before = serde_json::to_value(&tuned.measured).unwrap();
+    assert_eq!(kept[0]["plans"], before, "what was tuned is lost");
+    // What was measured for three streams is no answer to who wishes nothing.
+    assert_eq!(
+        choice(&free, &tiny_bundle(), Occasion::FirstStart).plan,
+        tuned.chosen
+    );
+}
+
+#[test]
+fn what_was_measured_for_other_wishes_does_not_suffice() {
+    let folder = tempfile::tempdir().unwrap();
+    let two = Wishes {
+        streams: NonZeroUsize::new(2),
+        ..Wishes::default()
+    };
+    let bound = EngineChooser::new(folder.path(), two);
+    choice(&bound, &tiny_bundle(), Occasion::FirstStart);
+    let free = EngineChooser::new(folder.path(), Wishes::default());
+    let found = choice(&free, &tiny_bundle(), Occasion::FirstStart);
+    assert_eq!(found.plan.streams, 1, "{}", found.plan);
+    assert_eq!(found.chosen_by, ChosenBy::Measurement);
+}
+
+#[test]
+fn where_nothing_can_be_kept_a_model_answers_and_tune_says_so_first() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let chooser = EngineChooser::new(folder.path().join("file/engine"), Wishes::default());
+    let found = choice(&chooser, &tiny_bundle(), Occasion::FirstStart);
+    assert!(found.measured.is_some());
+    let mut n_heard = 0;
+    let error = chooser
+        .tune(&tiny_bundle(), briefly(Goal::Latency), |_, _| n_heard += 1)
+        .unwrap_err();
+    assert!(error.to_string().contains("file/engine"), "{error}");
+    assert_eq!(n_heard, 0);
+}
+
+#[test]
+fn damaged_compiled_graphs_are_compiled_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let chooser = EngineChooser::new(folder.path(), Wishes::default());
+    choice(&chooser, &tiny_bundle(), Occasion::Reload);
+    for file in files(&folder.path().join("compiled")) {
+        let length = std::fs::metadata(&file).unwrap().len();
+        std::fs::write(&file, vec![0; length as usize]).unwrap();
     }
-    assert!(kept.len() > tuned.measured.len());
+    choice(&chooser, &tiny_bundle(), Occasion::Reload);
+    for file in files(&folder.path().join("compiled")) {
+        let half = std::fs::metadata(&file).unwrap().len() / 2;
+        std::fs::File::options()
+            .write(true)
+            .open(&file)
+            .unwrap()
+            .set_len(half)
+            .unwrap();
+    }
+    choice(&chooser, &tiny_bundle(), Occasion::Reload);
 }
 
 #[test]
@@ -188,6 +243,11 @@ fn a_model_whose_answers_bf16_changes_is_served_in_f32() {
         let found = choice(&chooser, &bundle, Occasion::Reload);
         assert_eq!(found.plan.precision, Precision::F32);
         assert_eq!(found.chosen_by, ChosenBy::Fallback);
+        // The next time it is known, and told all the same.
+        let proofs = files(&folder.path().join("proofs"));
+        assert_eq!(proofs.len(), 2, "{proofs:?}");
+        assert_eq!(choice(&chooser, &bundle, Occasion::Reload), found);
+        assert_eq!(files(&folder.path().join("proofs")), proofs);
     }
     let tuned = EngineChooser::new(folder.path(), Wishes::default())
         .tune(&bundle, briefly(Goal::Latency), |_, _| ())

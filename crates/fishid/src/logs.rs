@@ -21,7 +21,20 @@ pub(crate) fn init(verbose: bool, machine_reads: bool) -> Logs {
         (false, true) => "info",
         (false, false) => "warn",
     };
-    let filter = EnvFilter::try_from_env("FISHID_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let wished = std::env::var("FISHID_LOG").unwrap_or_default();
+    let parsed = EnvFilter::try_new(if wished.is_empty() { default } else { &wished });
+    let (filter, refused) = match parsed {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new(default), Some(error)),
+    };
+    let logs = start(filter, machine_reads);
+    if let Some(error) = refused {
+        tracing::warn!(%error, "FISHID_LOG={wished} is no filter such as fishid=debug, {default} is used");
+    }
+    logs
+}
+
+fn start(filter: EnvFilter, machine_reads: bool) -> Logs {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal());

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fishid_engine::{
-    EngineError, Extent, Goal, Machine, Measurement, ModelSource, Plan, Precision, Provider,
-    Record, measure, measure_by_turns,
+    EngineError, Extent, Goal, Machine, Measured, Measurement, ModelSource, Plan, Precision,
+    Provider, Record, measure, measure_by_turns,
 };
 
 use super::{EngineChooser, Subject};
@@ -15,6 +15,8 @@ use crate::PredictError;
 /// A first start spends about this much on one plan, and begins no other once [`QUICK_LAST_START`] is past, so that it
 /// all ends within 3 s.
 const QUICK_PER_PLAN: Duration = Duration::from_millis(300);
+/// A first start is measured in a moment of a busy machine: only what is so much faster takes the suggestion's place.
+const PLAINLY_FASTER: f64 = 1.25;
 const QUICK_LAST_START: Duration = Duration::from_millis(1_300);
 /// Batches that are tried; larger ones were slower per photograph wherever these were.
 const BATCHES: [usize; 2] = [2, 4];
@@ -56,8 +58,13 @@ impl EngineChooser {
         mut progress: impl FnMut(&Plan, Result<&Measurement, &str>),
     ) -> Result<Tuned, PredictError> {
         let subject = Subject::of(bundle_dir)?;
-        // Wishes that contradict each other are told before anything is measured.
+        // What would make it all vain is told before anything is measured.
         Plan::unmeasured(&subject.machine, &self.wishes)?;
+        let not_kept = |source| PredictError::Read {
+            path: self.folder.path().to_path_buf(),
+            source,
+        };
+        self.folder.try_to_write().map_err(not_kept)?;
         let model = subject.bundle.model_path();
         let mut measured: Vec<Measurement> = Vec::new();
         let mut refused = Vec::new();
@@ -84,9 +91,14 @@ impl EngineChooser {
                 note(plan, found.map_err(|error| error.to_string()));
             }
         }
-        let mut record = Record::new(Extent::Full, goal, measured);
-        self.decide_by_turns(&model, &mut record, per_plan, progress)?;
-        let Some(chosen) = record.best(&self.wishes).map(|found| found.plan.clone()) else {
+        let mut found = Measured {
+            wishes: self.wishes.clone(),
+            extent: Extent::Full,
+            goal,
+            plans: measured,
+        };
+        self.decide_by_turns(&model, &mut found, per_plan, progress)?;
+        let Some(chosen) = found.best(&self.wishes).map(|found| found.plan.clone()) else {
             let reasons: Vec<String> = refused
                 .iter()
                 .map(|(plan, reason)| format!("{plan}: {reason}"))
@@ -94,17 +106,17 @@ impl EngineChooser {
             let reason = format!("no plan can be used: {}", reasons.join("; "));
             return Err(EngineError::Wish { reason }.into());
         };
-        let kept_in = self
-            .records()
+        let records = self.folder.records();
+        let before = records.read(&subject.topology, &subject.machine);
+        let mut record = before.unwrap_or_else(Record::empty);
+        record.keep(found.clone());
+        let kept_in = records
             .write(&subject.topology, &subject.machine, &record)
-            .map_err(|source| PredictError::Read {
-                path: self.records().path(&subject.topology, &subject.machine),
-                source,
-            })?;
+            .map_err(not_kept)?;
         Ok(Tuned {
             machine: subject.machine,
             chosen,
-            measured: record.measured,
+            measured: found.plans,
             refused,
             kept_in,
         })
@@ -115,15 +127,15 @@ impl EngineChooser {
     fn decide_by_turns(
         &self,
         model: &Path,
-        record: &mut Record,
+        measured: &mut Measured,
         per_plan: Duration,
         mut progress: impl FnMut(&Plan, Result<&Measurement, &str>),
     ) -> Result<(), PredictError> {
-        let mut others = record.clone();
+        let mut others = measured.clone();
         let mut rivals = Vec::new();
         while let (true, Some(best)) = (rivals.len() < 2, others.best(&self.wishes)) {
             let plan = best.plan.clone();
-            others.measured.retain(|found| found.plan != plan);
+            others.plans.retain(|found| found.plan != plan);
             let options = self.session_options(&plan);
             rivals.push((plan, options));
         }
@@ -132,8 +144,8 @@ impl EngineChooser {
         }
         for found in measure_by_turns(&ModelSource::File(model), &rivals, per_plan)? {
             progress(&found.plan, Ok(&found));
-            record.measured.retain(|before| before.plan != found.plan);
-            record.measured.push(found);
+            measured.plans.retain(|before| before.plan != found.plan);
+            measured.plans.push(found);
         }
         Ok(())
     }
@@ -209,9 +221,8 @@ impl EngineChooser {
         plans
     }
 
-    /// The plan that the facts suggest, and while there is time ONNX Runtime's own kernels beside it.
-    ///
-    /// What was `known` before of other plans stays in the record.
+    /// The plan that the facts suggest, and while there is time one of half as many threads beside it, by turns: where two
+    /// of the cores are one, more threads only wait for each other. Neither provider nor precision is changed in a hurry.
     pub(super) fn measure_quickly(
         &self,
         subject: &Subject,
@@ -219,44 +230,62 @@ impl EngineChooser {
     ) -> Result<Option<Record>, PredictError> {
         let started = Instant::now();
         let suggested = Plan::unmeasured(&subject.machine, &self.wishes)?;
-        let on_cpu = Plan {
-            provider: Provider::Cpu,
-            ..suggested.in_f32()
-        };
         let model = subject.bundle.model_path();
-        let mut measured: Vec<Measurement> = Vec::new();
-        let n_before = known.as_ref().map_or(0, |record| record.measured.len());
-        for plan in [suggested, on_cpu] {
-            let is_late = started.elapsed() > QUICK_LAST_START;
-            let is_known = measured.iter().any(|found| found.plan == plan);
-            if is_late || is_known || !self.wishes.are_met_by(&plan) {
-                continue;
-            }
-            let options = self.session_options(&plan);
-            match measure(&ModelSource::File(&model), &plan, &options, QUICK_PER_PLAN) {
-                Ok(found) => measured.push(found),
+        let source = ModelSource::File(&model);
+        let options = self.session_options(&suggested);
+        let alone = match measure(&source, &suggested, &options, QUICK_PER_PLAN) {
+            Ok(found) => found,
+            Err(error) => {
                 // Opening it will fail the same way, and falls back.
-                Err(error) => tracing::warn!(%plan, %error, "this plan cannot be measured"),
+                tracing::warn!(plan = %suggested, %error, "this plan cannot be measured");
+                return Ok(known);
+            }
+        };
+        let half = Plan {
+            threads: suggested.threads / 2,
+            ..suggested.clone()
+        };
+        let is_choice = half.threads > 0 && self.wishes.are_met_by(&half);
+        let mut best = alone;
+        if is_choice && started.elapsed() < QUICK_LAST_START {
+            let rivals = [suggested, half].map(|plan| {
+                let options = self.session_options(&plan);
+                (plan, options)
+            });
+            if let Ok(found) = measure_by_turns(&source, &rivals, QUICK_PER_PLAN) {
+                best = the_suggestion_or_better(found, best);
             }
         }
-        if measured.is_empty() {
-            return Ok(known);
-        }
-        let mut record =
-            known.unwrap_or_else(|| Record::new(Extent::Quick, Goal::default(), Vec::new()));
-        record.measured.extend(measured);
-        if let Err(error) = self
-            .records()
-            .write(&subject.topology, &subject.machine, &record)
+        let mut record = known.unwrap_or_else(Record::empty);
+        record.keep(Measured {
+            wishes: self.wishes.clone(),
+            extent: Extent::Quick,
+            goal: Goal::default(),
+            plans: vec![best],
+        });
+        if self.folder.is_writable()
+            && let Err(error) =
+                self.folder
+                    .records()
+                    .write(&subject.topology, &subject.machine, &record)
         {
-            tracing::warn!(folder = %self.folder.display(), %error, "cannot keep what was measured, the next start measures again");
+            tracing::warn!(folder = %self.folder.path().display(), %error, "cannot keep what was measured, the next start measures again");
         }
         tracing::info!(
             took_ms = started.elapsed().as_millis() as u64,
-            n_plans = record.measured.len() - n_before,
             "engine measured for the first time; `fishid tune` does it thoroughly"
         );
         Ok(Some(record))
+    }
+}
+
+/// Of the suggestion and its rival, in that order, the one to take.
+fn the_suggestion_or_better(found: Vec<Measurement>, otherwise: Measurement) -> Measurement {
+    let mut found = found.into_iter();
+    let suggestion = found.next().unwrap_or(otherwise);
+    match found.next() {
+        Some(rival) if rival.latency_ms * PLAINLY_FASTER <= suggestion.latency_ms => rival,
+        _ => suggestion,
     }
 }
 

@@ -2,16 +2,30 @@
 
 use std::path::PathBuf;
 
-use fishid_engine::{Machine, Plan, write_whole};
+use std::time::Duration;
+
+use fishid_engine::{Plan, engine_digest, write_whole};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Subject;
 use super::kept::forget_oldest;
-use crate::{PredictError, Predictor};
+use crate::PredictError;
 
 /// Proofs kept; each is a few bytes, and a server meets a few models a month.
 const MOST_KEPT: usize = 200;
 
 pub(super) struct Proofs(PathBuf);
+
+/// How the golden photographs were answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Proof {
+    /// As in f32, but for so much.
+    Agrees { max_difference: f32 },
+    /// Otherwise: what the report said.
+    Differs { report: String },
+}
 
 impl Proofs {
     pub(super) fn new(folder: PathBuf) -> Self {
@@ -19,16 +33,12 @@ impl Proofs {
     }
 
     /// Everything that the proof depends on, the golden photographs themselves and their answers included.
-    pub(super) fn key(
-        predictor: &Predictor,
-        plan: &Plan,
-        machine: &Machine,
-    ) -> Result<String, PredictError> {
+    pub(super) fn key(subject: &Subject, plan: &Plan) -> Result<String, PredictError> {
         let mut hasher = Sha256::new();
-        hasher.update(predictor.digest());
-        hasher.update(predictor.engine_digest());
-        hasher.update(format!("{plan}\n{machine:?}\n"));
-        for golden in predictor.bundle().golden()? {
+        hasher.update(subject.bundle.model_digest()?);
+        hasher.update(engine_digest(plan.provider, plan.precision)?);
+        hasher.update(format!("{plan}\n{:?}\n", subject.machine));
+        for golden in subject.bundle.golden()? {
             hasher.update(Sha256::digest(&golden.bytes));
             for probability in &golden.probabilities {
                 hasher.update(probability.to_le_bytes());
@@ -37,21 +47,18 @@ impl Proofs {
         Ok(hex::encode(hasher.finalize()))
     }
 
-    /// The largest difference found when it was proven.
-    pub(super) fn find(&self, key: &str) -> Option<f32> {
-        let text = std::fs::read_to_string(self.0.join(key)).ok()?;
-        text.trim()
-            .parse()
-            .ok()
-            .filter(|found: &f32| found.is_finite())
+    /// What was found before; what cannot be read is proven anew.
+    pub(super) fn find(&self, key: &str) -> Option<Proof> {
+        serde_json::from_slice(&std::fs::read(self.0.join(key)).ok()?).ok()
     }
 
-    pub(super) fn keep(&self, key: &str, max_difference: f32) {
-        let text = format!("{max_difference}\n");
-        if let Err(error) = write_whole(&self.0.join(key), text.as_bytes()) {
-            tracing::warn!(folder = %self.0.display(), %error, "cannot note that the model is proven, the next start proves it again");
+    pub(super) fn keep(&self, key: &str, proof: &Proof) {
+        // A proof of strings and numbers always has a JSON form.
+        let text = serde_json::to_vec(proof).unwrap_or_default();
+        if let Err(error) = write_whole(&self.0.join(key), &text) {
+            tracing::warn!(folder = %self.0.display(), %error, "cannot note how the model was proven, the next start proves it again");
             return;
         }
-        forget_oldest(&self.0, MOST_KEPT);
+        forget_oldest(&self.0, MOST_KEPT, Duration::ZERO);
     }
 }
