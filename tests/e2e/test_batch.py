@@ -163,6 +163,32 @@ def test_ctrl_c_leaves_what_the_same_command_goes_on_with(fishid, small_bundle, 
     assert fishid.ok("predict", bundle, pile / "01", "--out", table, "--restart", "--json").json()["n"] == 48
 
 
+def test_whenever_ctrl_c_comes_the_end_is_an_orderly_one(fishid, small_bundle, pile):
+    """Threads are in the engine at every one of these moments, and its destructors would run under them."""
+    bundle, _ = small_bundle
+    table = fishid.cwd / "answers.parquet"
+    for n_rows in range(10, 310, 20):
+        with begun(fishid, bundle, pile, table=table, n_rows=n_rows) as (process, journal):
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+            assert process.returncode == 1, err
+            assert whole_lines(journal).count(b"\n") >= n_rows
+    assert fishid.ok("predict", bundle, pile, "--out", table, "--json").json()["n"] == 1442
+
+
+def test_a_second_ctrl_c_ends_at_once(fishid, small_bundle, pile):
+    bundle, _ = small_bundle
+    table = fishid.cwd / "answers.parquet"
+    with begun(fishid, bundle, pile, table=table, n_rows=5) as (process, _):
+        # A reader that hangs would hold up the first one for ever.
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        # The first may have been enough.
+        assert process.returncode in (1, 130)
+    assert fishid.ok("predict", bundle, pile, "--out", table, "--json").json()["n"] == 1442
+
+
 def test_a_terminal_shows_how_many_of_how_many_are_done(fishid, small_bundle, pile):
     ours, theirs = pty.openpty()
     command = [BINARY, "predict", small_bundle[0], pile, "--out", "answers.csv"]

@@ -108,6 +108,7 @@ struct Entry<D, I> {
     admitted: Instant,
     /// From then to the answer, as it was forecast.
     forecast: Duration,
+    /// Admitted against the estimates, with nobody else in line: what it takes corrects them at once.
     is_probe: bool,
     stage: Stage<D, I>,
 }
@@ -118,6 +119,7 @@ struct Run {
     since: Instant,
     /// When each photograph was admitted, and what was forecast.
     promises: Vec<(Instant, Duration)>,
+    has_probe: bool,
 }
 
 /// The line before both stages, and what is being worked on. `D` waits for decoding, `I` for the model.
@@ -133,7 +135,6 @@ pub(crate) struct Schedule<D, I> {
     /// Threads there are; the model that answers may use fewer.
     n_inference_threads: usize,
     next_number: u64,
-    last_probe: Option<Instant>,
     n_decoding: usize,
     n_decoded: usize,
     n_large: usize,
@@ -151,7 +152,6 @@ impl<D: Claim, I: Claim> Schedule<D, I> {
             runs: Vec::new(),
             max_batch: 1,
             next_number: 0,
-            last_probe: None,
             n_decoding: 0,
             n_decoded: 0,
             n_large: 0,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Batch, Claim, Dropped, Entry, Run, Schedule, Slot, Stage};
+use super::{Batch, Claim, Dropped, Entry, Pace, Run, Schedule, Slot, Stage};
 use crate::model::Effort;
 
 impl<D: Claim, I: Claim> Schedule<D, I> {
@@ -152,14 +152,14 @@ impl<D: Claim, I: Claim> Schedule<D, I> {
         let Stage::Decoding { since } = entry.stage else {
             return;
         };
-        let effort = entry.effort;
+        let (effort, is_probe) = (entry.effort, entry.is_probe);
         self.n_decoding -= 1;
         if let Some(input) = input {
             entry.stage = Stage::Decoded(input);
             self.n_decoded += 1;
             // A photograph that was refused took less than a whole one does.
             let took = now.saturating_duration_since(since);
-            self.estimates.record_decode(&effort, took);
+            self.estimates.record_decode(&effort, took, is_probe);
         } else {
             self.line.remove(&slot);
         }
@@ -194,6 +194,7 @@ impl<D: Claim, I: Claim> Schedule<D, I> {
         for slot in lost {
             dropped.extend(self.drop_lost(now, slot));
         }
+        let mut has_probe = false;
         let mut promises = Vec::new();
         let mut inputs = Vec::new();
         for slot in chosen {
@@ -201,6 +202,7 @@ impl<D: Claim, I: Claim> Schedule<D, I> {
                 continue;
             };
             let promise = (entry.admitted, entry.forecast);
+            has_probe |= entry.is_probe;
             if let Some(Dropped::Input(input)) = self.remove(slot) {
                 promises.push(promise);
                 inputs.push(input);
@@ -215,6 +217,7 @@ impl<D: Claim, I: Claim> Schedule<D, I> {
             number: run,
             since: now,
             promises,
+            has_probe,
         });
         Some(Batch { run, inputs })
     }
@@ -226,7 +229,12 @@ impl<D: Claim, I: Claim> Schedule<D, I> {
         };
         let run = self.runs.swap_remove(index);
         let took = now.saturating_duration_since(run.since);
-        self.estimates.record_run(run.promises.len(), took);
+        let n_photographs = run.promises.len();
+        self.estimates
+            .record_run(n_photographs, took, run.has_probe);
+        if run.has_probe {
+            self.pace = Pace::default();
+        }
         for (admitted, forecast) in run.promises {
             self.pace
                 .record(forecast, now.saturating_duration_since(admitted));

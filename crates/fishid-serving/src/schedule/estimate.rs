@@ -26,6 +26,22 @@ impl Mean {
             _ => value,
         });
     }
+
+    /// The same for what was worked on with nothing beside it: what is better than the mean takes its place.
+    fn record_alone(&mut self, value: f64) {
+        match self.0 {
+            Some(mean) if value < mean => self.0 = Some(value),
+            _ => self.record(value),
+        }
+    }
+
+    fn record_as(&mut self, value: f64, is_probe: bool) {
+        if is_probe {
+            self.record_alone(value);
+        } else {
+            self.record(value);
+        }
+    }
 }
 
 /// Weight of the newest answer in [`Pace`].
@@ -86,15 +102,18 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 impl Estimates {
-    pub(crate) fn record_decode(&mut self, effort: &Effort, took: Duration) {
+    /// A probe was let in against the estimates, with nobody else in line.
+    pub(crate) fn record_decode(&mut self, effort: &Effort, took: Duration, is_probe: bool) {
         let rate = took.as_secs_f64() / effort.work.max(1) as f64;
-        self.decode.entry(class(effort)).or_default().record(rate);
+        let mean = self.decode.entry(class(effort)).or_default();
+        mean.record_as(rate, is_probe);
     }
 
-    pub(crate) fn record_run(&mut self, n_photographs: usize, took: Duration) {
+    pub(crate) fn record_run(&mut self, n_photographs: usize, took: Duration, has_probe: bool) {
         let took = took.as_secs_f64();
-        self.run.record(took);
-        self.photograph.record(took / n_photographs.max(1) as f64);
+        self.run.record_as(took, has_probe);
+        self.photograph
+            .record_as(took / n_photographs.max(1) as f64, has_probe);
     }
 
     /// Decoding and resizing, from photographs of the same kind and the nearest size.
@@ -139,9 +158,9 @@ mod tests {
     fn sizes_and_kinds_are_told_apart_and_what_is_new_goes_by_its_nearest() {
         let mut estimates = Estimates::default();
         assert_eq!(estimates.decode(&effort(0, 1_000)), Duration::ZERO);
-        estimates.record_decode(&effort(0, 1_000_000), 4 * MS);
-        estimates.record_decode(&effort(0, 12_000_000), 24 * MS);
-        estimates.record_decode(&effort(1, 1_000_000), 20 * MS);
+        estimates.record_decode(&effort(0, 1_000_000), 4 * MS, false);
+        estimates.record_decode(&effort(0, 12_000_000), 24 * MS, false);
+        estimates.record_decode(&effort(1, 1_000_000), 20 * MS, false);
         for (kind, work, expected) in [
             (0, 1_000_000, 4 * MS),
             (0, 12_000_000, 24 * MS),
@@ -163,14 +182,29 @@ mod tests {
     fn one_stall_moves_an_estimate_little_and_a_lasting_change_soon() {
         let mut estimates = Estimates::default();
         for _ in 0..20 {
-            estimates.record_run(1, 40 * MS);
+            estimates.record_run(1, 40 * MS, false);
         }
-        estimates.record_run(1, 60_000 * MS);
+        estimates.record_run(1, 60_000 * MS, false);
         assert!(estimates.run() < 65 * MS, "{:?}", estimates.run());
         for _ in 0..20 {
-            estimates.record_run(1, 400 * MS);
+            estimates.record_run(1, 400 * MS, false);
         }
         assert!(estimates.run() > 350 * MS, "{:?}", estimates.run());
+    }
+
+    #[test]
+    fn what_was_tried_alone_corrects_an_estimate_from_a_worse_time_at_once() {
+        let mut estimates = Estimates::default();
+        estimates.record_run(1, 60_000 * MS, false);
+        estimates.record_decode(&effort(0, 1_000), 60_000 * MS, false);
+        estimates.record_run(1, 40 * MS, true);
+        estimates.record_decode(&effort(0, 1_000), 4 * MS, true);
+        assert_eq!(estimates.run(), 40 * MS);
+        assert_eq!(estimates.photograph(), 40 * MS);
+        assert_eq!(estimates.decode(&effort(0, 1_000)), 4 * MS);
+        // A worse one is a measurement like any other.
+        estimates.record_run(1, 60_000 * MS, true);
+        assert!(estimates.run() < 65 * MS, "{:?}", estimates.run());
     }
 
     #[test]
@@ -194,7 +228,7 @@ mod tests {
     #[test]
     fn a_batch_is_shared_by_its_photographs() {
         let mut estimates = Estimates::default();
-        estimates.record_run(4, 80 * MS);
+        estimates.record_run(4, 80 * MS, false);
         assert_eq!(estimates.run(), 80 * MS);
         assert_eq!(estimates.photograph(), 20 * MS);
     }
