@@ -135,6 +135,7 @@ impl Storage {
         }
     }
 
+    /// Whatever becomes of it, no part is on its way any more afterwards: one that arrived behind an abort would stay.
     fn send_parts(
         &self,
         path: &str,
@@ -142,10 +143,26 @@ impl Storage {
         stored: &Stored,
         upload: &mut dyn MultipartUpload,
     ) -> Result<(), StorageError> {
+        let mut on_the_way = VecDeque::new();
+        let sent = self.send_each(path, from, stored, upload, &mut on_the_way);
+        for part in &on_the_way {
+            // What failed first is the error.
+            let _ = received(part);
+        }
+        sent
+    }
+
+    fn send_each(
+        &self,
+        path: &str,
+        from: &FilePath,
+        stored: &Stored,
+        upload: &mut dyn MultipartUpload,
+        on_the_way: &mut VecDeque<Receiver<object_store::Result<()>>>,
+    ) -> Result<(), StorageError> {
         let mut file = File::open(from).map_err(|error| self.source(path, from, &error))?;
         let part_bytes = PART_BYTES.max(stored.size.div_ceil(MAX_PARTS));
         let mut hasher = Sha256::new();
-        let mut on_the_way: VecDeque<Receiver<object_store::Result<()>>> = VecDeque::new();
         let arrive = |part: &Receiver<object_store::Result<()>>| {
             let unwritten = |reason| self.unwritten(path, reason);
             received(part)
@@ -170,8 +187,8 @@ impl Storage {
             let sending = start(upload.put_part(part.into()));
             on_the_way.push_back(sending.map_err(|reason| self.unwritten(path, reason))?);
         }
-        for part in &on_the_way {
-            arrive(part)?;
+        while let Some(part) = on_the_way.pop_front() {
+            arrive(&part)?;
         }
         if hex::encode(hasher.finalize()) != stored.sha256 {
             return Err(self.changed(path, from));
