@@ -125,6 +125,38 @@ def open_loop(results: Results) -> str:
     return table(["Poisson arrivals of 1 MP: highest photographs/s with", "p99 ≤ 250 ms", "p99 ≤ 1 s"], rows)
 
 
+def overload(results: Results) -> str:
+    rows = []
+    for names, _ in fishids(results)[:1]:
+        for one in results.rounds(names[0]):
+            phase = one["overload"]
+            n_refused, n_late = (phase["failures"].get(f"status {status}", 0) for status in (503, 504))
+            answered = phase["latency_ms"] or {"p50": 0.0, "p99": 0.0}
+            memory = phase["memory_mib"]
+            rows.append(
+                [
+                    f"{phase['capacity']:.1f}",
+                    f"{(phase['n_answered'] + phase['n_failed']) / phase['seconds']:.1f}",
+                    f"{phase['photographs_per_second']:.1f} "
+                    f"({phase['photographs_per_second'] / phase['capacity']:.0%})",
+                    f"{answered['p50']:.0f} / {answered['p99']:.0f}",
+                    str(n_refused),
+                    str(n_late),
+                    f"{memory['before']:.0f} → {memory['after']:.0f}",
+                ]
+            )
+    head = [
+        "three times the capacity of 1 MP, deadline 5 s: capacity/s",
+        "offered/s",
+        "answered/s",
+        "p50 / p99 of the answered, ms",
+        "refused at once (503)",
+        "accepted and late (504)",
+        "resident, MiB",
+    ]
+    return table(head, rows)
+
+
 def costs(results: Results) -> str:
     rows = []
     for name in results.servers:
@@ -213,6 +245,12 @@ def ratios(results: Results) -> str:
                 for own, theirs in zip(results.rounds("fishid"), results.rounds("keras"), strict=True)
             ]
             add(what, f"≤ {aim}", values, mean(values) <= aim)
+    values = [
+        one["overload"]["photographs_per_second"] / one["overload"]["capacity"]
+        for one in results.rounds("fishid")
+    ]
+    what = "photographs/s answered of three times the capacity offered ÷ capacity"
+    add(what, "≥ 0.85", values, mean(values) >= 0.85)
     for size, bound in saturation(results).items():
         for own, which in fishids(results):
             values = [rate / bound for rate in better(results, own, size)]
@@ -364,6 +402,7 @@ def page(results: Results) -> str:
         one_client(results),
         eight_clients(results),
         open_loop(results),
+        overload(results),
         costs(results),
         where_the_time_goes(results),
         limits(results),

@@ -22,6 +22,8 @@ from prepare import ROOT, Tools, run, say  # noqa: E402
 from servers import BARE, PLANS, Running, fetch  # noqa: E402
 
 BOUNDS_MS = (250, 1000)
+# Of what eight waiting clients got.
+OVERLOAD = 3
 
 
 class Bench:
@@ -137,9 +139,23 @@ class Bench:
             outcome["hits"] = self.load(server, "100kb", *hits, same=True)
             expect_clean(plan, "cache hits", outcome["hits"])
         outcome["memory_mib"] = server.memory_mib()
+        if plan.is_fishid:
+            outcome["overload"] = self.overload(server, outcome["closed"]["1mp/8"])
         if is_last and plan.searches:
             outcome["search"] = self.search(server, outcome["closed"]["1mp/8"])
         return outcome
+
+    def overload(self, server, closed: dict) -> dict:
+        """Arrivals at random, three times as many as the server answered: what it makes of them."""
+        capacity = closed["photographs_per_second"]
+        mode = ["open", "--whatever", "--rate", f"{OVERLOAD * capacity:.3f}", "--seconds", 4 * self.seconds]
+        before = server.memory_mib()["resident"]
+        phase = self.load(server, "1mp", *mode)
+        unexpected = set(phase["failures"]) - {"status 503", "status 504"}
+        if unexpected:
+            raise SystemExit(f"{server.plan.title}: overload: {phase['failures']}")
+        memory = {"before": before, "after": server.memory_mib()["resident"]}
+        return {"capacity": capacity, "memory_mib": memory, **phase}
 
     def search(self, server, closed: dict) -> list:
         """Rates are sought up to a little more than what eight waiting clients got."""

@@ -54,6 +54,10 @@ def test_the_server_goes_through_every_phase_and_into_the_report(bench):
         assert phase["n_failed"] == 0
     assert outcome["closed"]["1mp/1"]["phases_ms"]["phase=inference"] > 0
     assert [search["bound_ms"] for search in outcome["search"]] == [250, 1000]
+    overload = outcome["overload"]
+    assert overload["n_answered"] > 0
+    assert overload["failures"].keys() <= {"status 503", "status 504"}
+    assert overload["memory_mib"]["after"] > 0
     assert outcome["memory_mib"]["peak"] >= outcome["memory_mib"]["resident"] > 0
 
     costs = [
@@ -78,6 +82,7 @@ def test_the_server_goes_through_every_phase_and_into_the_report(bench):
     text = page(results)
     assert "| fishid |" in text
     assert "p99 ≤ 250 ms" in text
+    assert "three times the capacity" in text
 
 
 def test_a_server_that_is_not_known_is_refused(fishid):

@@ -140,7 +140,7 @@ def test_three_times_the_capacity_leaves_most_of_the_capacity(server):
     assert all(reply.retry_after and int(reply.retry_after) >= 1 for reply in refused)
     # 85 % is what is aimed at, and measured on an idle machine. Here the client runs on the same cores, and
     # three times as fast as while the capacity was measured; other tests may run beside it.
-    assert share >= 0.5, "the server does work that nobody gets"
+    assert share >= 0.6, "the server does work that nobody gets"
     assert p99_ms <= DEADLINE_MS * 1.05
     # Refusals are decided on arrival: half of them within what an answer takes at most.
     assert percentile([reply.seconds for reply in refused], 0.5) < DEADLINE_MS / 1e3

@@ -68,6 +68,9 @@ struct Open {
     rate: f64,
     #[arg(long)]
     seconds: f64,
+    /// Go on however many are refused or fail: for more than a server can answer
+    #[arg(long)]
+    whatever: bool,
 }
 
 #[derive(Args)]
@@ -222,7 +225,13 @@ async fn closed(shared: Shared, clients: usize, duration: Duration) -> Result<Re
     phase.end()
 }
 
-async fn open(shared: Shared, rate: f64, duration: Duration, seed: u64) -> Result<Results> {
+async fn open(
+    shared: Shared,
+    rate: f64,
+    duration: Duration,
+    seed: u64,
+    whatever: bool,
+) -> Result<Results> {
     ensure!(rate > 0.0, "the rate must be above 0");
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let phase = Phase::begin(shared)?;
@@ -233,7 +242,8 @@ async fn open(shared: Shared, rate: f64, duration: Duration, seed: u64) -> Resul
     loop {
         let uniform: f64 = dice.random();
         due += Duration::from_secs_f64(-(1.0 - uniform).ln() / rate);
-        if due >= duration || phase.shared.n_bad.get() > allowed {
+        let is_decided = !whatever && phase.shared.n_bad.get() > allowed;
+        if due >= duration || is_decided {
             break;
         }
         let at = phase.started + due;
@@ -284,9 +294,14 @@ async fn run(arguments: Arguments) -> Result<String> {
             let duration = Duration::from_secs_f64(seconds);
             serde_json::to_string(&closed(shared(0, f64::INFINITY), clients, duration).await?)
         }
-        Mode::Open(Open { rate, seconds }) => {
+        Mode::Open(Open {
+            rate,
+            seconds,
+            whatever,
+        }) => {
             let duration = Duration::from_secs_f64(seconds);
-            let results = open(shared(0, f64::INFINITY), rate, duration, arguments.seed).await?;
+            let shared = shared(0, f64::INFINITY);
+            let results = open(shared, rate, duration, arguments.seed, whatever).await?;
             serde_json::to_string(&results)
         }
         Mode::Search(search) => {
@@ -298,7 +313,7 @@ async fn run(arguments: Arguments) -> Result<String> {
                 // Every try has photographs of its own.
                 let first = u64::from(number + 1) << 32;
                 let shared = shared(first, search.bound_ms);
-                let results = open(shared, rate, duration, arguments.seed).await?;
+                let results = open(shared, rate, duration, arguments.seed, false).await?;
                 let n = results.n_answered + results.n_failed;
                 let late = results
                     .latency_ms

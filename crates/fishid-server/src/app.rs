@@ -1,5 +1,6 @@
 //! The routes, put together, and what they share.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
@@ -26,12 +27,23 @@ pub fn router(config: ServerConfig, service: Service<FishModel>, registry: Regis
     App::new(config, service, registry).router()
 }
 
-/// What the routes share.
+/// What the routes share. Each request takes several clones, which cost one count each.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Shared>);
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// One for all requests.
+pub(crate) struct Shared {
     pub(crate) service: Service<FishModel>,
-    pub(crate) config: Arc<ServerConfig>,
-    pub(crate) registry: Arc<Registry>,
+    pub(crate) config: ServerConfig,
+    pub(crate) registry: Registry,
     pub(crate) metrics: HttpMetrics,
     /// Memory for photographs, in blocks of [`UPLOAD_BLOCK_BYTES`].
     pub(crate) upload_memory: Arc<Semaphore>,
@@ -53,15 +65,15 @@ impl App {
         let max_in_flight = config.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
         // Half, so that batches leave room for single photographs, but enough for one.
         let n_batch_blocks = upload::blocks(config.max_photo_bytes).clamp(n_blocks / 2, n_blocks);
-        Self {
+        Self(Arc::new(Shared {
             service,
-            config: Arc::new(config),
-            registry: Arc::new(registry),
+            config,
+            registry,
             metrics,
             upload_memory: Arc::new(Semaphore::new(n_blocks)),
             in_flight: Arc::new(Semaphore::new(max_in_flight)),
             batch_memory: Arc::new(Semaphore::new(n_batch_blocks)),
-        }
+        }))
     }
 
     pub(crate) fn router(self) -> Router {
@@ -113,7 +125,7 @@ async fn in_time(State(app): State<App>, request: Request, next: Next) -> Respon
         batch_body_timeout,
         batch_patience,
         ..
-    } = *app.config;
+    } = app.config;
     let limit = match request.uri().path() {
         // Many photographs take longer to arrive, and wait for their places.
         batch::PATH => request_timeout + batch_body_timeout + batch_patience,
