@@ -55,7 +55,7 @@ pub(crate) async fn reload(
     // A client that writes still would never see the reply.
     Upload::new(&app, request).discard().await;
     allowed?;
-    look_now(&app, "token")
+    told(&app, "token", app.service.reload_hint().insist())
 }
 
 /// A signed event of an `MLflow` server, taken as a hint to look at the registry now.
@@ -86,7 +86,11 @@ pub(crate) async fn mlflow_webhook(
         .receive_small(MAX_EVENT_BYTES)
         .await;
     is_signed(&app, &headers, event)?;
-    look_now(&app, "MLflow's webhook")
+    told(
+        &app,
+        "MLflow's webhook",
+        app.service.reload_hint().look_now(),
+    )
 }
 
 fn has_token(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
@@ -129,8 +133,12 @@ fn is_signed(app: &App, headers: &HeaderMap, event: Result<Bytes, Problem>) -> R
     })
 }
 
-fn look_now(app: &App, by: &'static str) -> Result<(StatusCode, Json<Looking>), Problem> {
-    match app.service.reload_hint().look_now() {
+fn told(
+    app: &App,
+    by: &'static str,
+    hinted: Hinted,
+) -> Result<(StatusCode, Json<Looking>), Problem> {
+    match hinted {
         Hinted::Looking { at } => {
             tracing::info!(by, at, "told to look at the registry now");
             let model_version = app

@@ -76,6 +76,7 @@ impl<S: ModelSource> Follower<S> {
     /// Looks at the source once. Takes as long as the loading and the warm-up of a new model, at most
     /// [`crate::ServingConfig::load_timeout`]. `now` is the clock of the back-off.
     pub fn poll(&mut self, now: Instant) -> Polled {
+        let is_insisted_on = self.service.reload_hint().take_insistence();
         let source = &self.source;
         let is_first = self.installed.is_none() && !self.fallback_was_tried;
         let look = || {
@@ -107,11 +108,9 @@ impl<S: ModelSource> Follower<S> {
         if self.installed.as_ref() == Some(&tag) {
             return Polled::Unchanged;
         }
-        if self
-            .failure
-            .as_ref()
-            .is_some_and(|failed| failed.tag == tag && now < failed.retry_at)
-        {
+        let failed_lately =
+            |failed: &Failure| failed.tag == tag && now < failed.retry_at && !is_insisted_on;
+        if self.failure.as_ref().is_some_and(failed_lately) {
             self.service.fell_behind();
             return Polled::BackingOff(tag);
         }

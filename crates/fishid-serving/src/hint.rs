@@ -1,6 +1,7 @@
 //! A hint to look at the source of models now. It says that, and nothing else: what to serve is still read from
 //! the source, so whoever can give a hint can cost one look and choose no model.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -26,6 +27,8 @@ struct Inner {
     /// Room for one: a second hint before the first is taken adds nothing.
     wake: Sender<()>,
     woken: Receiver<()>,
+    /// Somebody wants a version tried that failed lately.
+    is_insistent: AtomicBool,
     followed: OnceLock<String>,
 }
 
@@ -35,6 +38,7 @@ impl ReloadHint {
         Self(Arc::new(Inner {
             wake,
             woken,
+            is_insistent: AtomicBool::new(false),
             followed: OnceLock::new(),
         }))
     }
@@ -47,6 +51,16 @@ impl ReloadHint {
         // A full channel is a hint that is waiting already.
         let _ = self.0.wake.try_send(());
         Hinted::Looking { at: at.clone() }
+    }
+
+    /// The same, and a version that failed lately is tried again at once: for a person who has mended what was wrong.
+    pub fn insist(&self) -> Hinted {
+        self.0.is_insistent.store(true, Ordering::Release);
+        self.look_now()
+    }
+
+    pub(crate) fn take_insistence(&self) -> bool {
+        self.0.is_insistent.swap(false, Ordering::AcqRel)
     }
 
     /// The follower's end; `place` is what it follows, in words.

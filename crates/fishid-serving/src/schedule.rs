@@ -135,6 +135,7 @@ pub(crate) struct Schedule<D, I> {
     /// Threads there are; the model that answers may use fewer.
     n_inference_threads: usize,
     next_number: u64,
+    last_probe: Option<Instant>,
     n_decoding: usize,
     n_decoded: usize,
     n_large: usize,
@@ -152,6 +153,7 @@ impl<D: Claim, I: Claim> Schedule<D, I> {
             runs: Vec::new(),
             max_batch: 1,
             next_number: 0,
+            last_probe: None,
             n_decoding: 0,
             n_decoded: 0,
             n_large: 0,

@@ -10,6 +10,10 @@ use crate::model::Effort;
 /// exceeded half of the time, and what is answered too late was work for nothing.
 const HEADROOM: f64 = 0.9;
 
+/// Estimates from a worse time would never be measured again; so an idle service tries one photograph this often that
+/// they would refuse. More often, callers who have too little time would be worked for in vain.
+const PROBE_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Of a photograph, for a `Retry-After` before anything was measured.
 const FIRST_GUESS: Duration = Duration::from_millis(100);
 
@@ -41,9 +45,10 @@ impl<D: Claim, I: Claim> Schedule<D, I> {
         });
         let (forecast, is_probe) = match judged {
             Ok(forecast) => (forecast, false),
-            // With nobody in line there is nobody to be made late, and what is refused by estimates from a worse time
-            // would never be measured again.
-            Err(_) if self.len() == 0 && deadline > now => (Duration::ZERO, true),
+            Err(_) if self.len() == 0 && deadline > now && self.is_probe_due(now) => {
+                self.last_probe = Some(now);
+                (Duration::ZERO, true)
+            }
             Err(refusal) => return Err(refusal),
         };
         self.next_number += 1;
@@ -59,6 +64,11 @@ impl<D: Claim, I: Claim> Schedule<D, I> {
             },
         );
         Ok(())
+    }
+
+    fn is_probe_due(&self, now: Instant) -> bool {
+        self.last_probe
+            .is_none_or(|last| now.saturating_duration_since(last) >= PROBE_INTERVAL)
     }
 
     /// How long until all that was accepted is answered; a guess while no photograph was answered yet.

@@ -27,7 +27,14 @@ fn check_refused(candidate: &str, result: &str) {
     ));
     harness.check_metric("fishid_model_reloads_total{result=\"success\"} 1");
     let later = now + Duration::from_secs(16);
-    assert_eq!(follower.poll(later), Polled::Refused(tag));
+    assert_eq!(follower.poll(later), Polled::Refused(tag.clone()));
+    // A hint is a look; a person who insists gets a try, once.
+    let hint = harness.service.reload_hint();
+    hint.look_now();
+    assert_eq!(follower.poll(later), Polled::BackingOff(tag.clone()));
+    hint.insist();
+    assert_eq!(follower.poll(later), Polled::Refused(tag.clone()));
+    assert_eq!(follower.poll(later), Polled::BackingOff(tag));
 }
 
 #[test]
