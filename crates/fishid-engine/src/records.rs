@@ -12,7 +12,7 @@ use crate::tune::best;
 use crate::{Goal, Machine, Measurement, Plan, Wishes};
 
 /// Changes when a record would be read otherwise than it was written.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Measurements of one graph on one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,8 +31,11 @@ pub struct Measured {
     pub extent: Extent,
     /// What the plans are wanted for, by `fishid tune --goal`.
     pub goal: Goal,
-    /// Every plan that was measured and answers as it should.
+    /// Plans that were measured one after the other and answer as they should.
     pub plans: Vec<Measurement>,
+    /// The best of them, measured again by turns. The machine may have been faster or slower by then, so these are
+    /// compared with each other and with no other.
+    pub by_turns: Vec<Measurement>,
 }
 
 /// How thoroughly was measured.
@@ -48,14 +51,19 @@ pub enum Extent {
 impl Measured {
     /// The best plan among those that were asked for; `None` where none of them was measured.
     pub fn best(&self, wishes: &Wishes) -> Option<&Measurement> {
-        let asked_for: Vec<Measurement> = self
-            .plans
-            .iter()
-            .filter(|found| wishes.are_met_by(&found.plan))
-            .cloned()
-            .collect();
-        let chosen = best(&asked_for, self.goal)?.plan.clone();
-        self.plans.iter().find(|found| found.plan == chosen)
+        let best_of = |measured: &'_ [Measurement]| {
+            let asked_for: Vec<Measurement> = measured
+                .iter()
+                .filter(|found| wishes.are_met_by(&found.plan))
+                .cloned()
+                .collect();
+            best(&asked_for, self.goal).map(|found| found.plan.clone())
+        };
+        let all = [&self.by_turns, &self.plans];
+        all.into_iter().find_map(|measured| {
+            let chosen = best_of(measured)?;
+            measured.iter().find(|found| found.plan == chosen)
+        })
     }
 }
 
@@ -88,7 +96,10 @@ impl Record {
 
     /// What this plan gave, for whatever wishes it was measured.
     pub fn of_plan(&self, plan: &Plan) -> Option<&Measurement> {
-        let mut all = self.measured.iter().flat_map(|it| &it.plans);
+        let mut all = self
+            .measured
+            .iter()
+            .flat_map(|it| it.by_turns.iter().chain(&it.plans));
         all.find(|found| found.plan == *plan)
     }
 }
@@ -198,6 +209,7 @@ mod tests {
             extent: Extent::Full,
             goal,
             plans,
+            by_turns: Vec::new(),
         }
     }
 
@@ -250,12 +262,27 @@ mod tests {
     }
 
     #[test]
+    fn those_compared_by_turns_are_compared_with_no_other() {
+        // The machine had half its speed when the best two were measured again: the third was not.
+        let mut found = full(Goal::Latency);
+        let again = measured(Precision::Bf16, 1, 76.0, 13.0);
+        found.by_turns = vec![again.clone(), measured(Precision::Bf16, 2, 140.0, 14.0)];
+        assert_eq!(found.best(&Wishes::default()), Some(&again));
+        let f32 = Wishes {
+            precision: Some(Precision::F32),
+            ..Wishes::default()
+        };
+        assert_eq!(found.best(&f32), found.plans.first());
+    }
+
+    #[test]
     fn what_was_measured_in_a_hurry_counts_for_its_own_wishes_only() {
         let hurried = |wishes: Wishes, plan| Measured {
             wishes,
             extent: Extent::Quick,
             goal: Goal::Latency,
             plans: vec![plan],
+            by_turns: Vec::new(),
         };
         let two = measured(Precision::Bf16, 2, 1.0, 1000.0);
         let mut record = Record::empty();

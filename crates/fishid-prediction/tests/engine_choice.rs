@@ -100,8 +100,8 @@ fn measuring_another_plan_keeps_what_was_known() {
     let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
     let kept = kept["measured"].as_array().unwrap();
     assert_eq!(kept.len(), 2);
-    let before = serde_json::to_value(&tuned.measured).unwrap();
-    assert_eq!(kept[0]["plans"], before, "what was tuned is lost");
+    let n_kept = |which: &str| kept[0][which].as_array().unwrap().len();
+    assert_eq!(n_kept("by_turns") + n_kept("plans"), tuned.measured.len());
     // What was measured for three streams is no answer to who wishes nothing.
     assert_eq!(
         choice(&free, &tiny_bundle(), Occasion::FirstStart).plan,

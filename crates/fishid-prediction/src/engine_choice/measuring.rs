@@ -96,6 +96,7 @@ impl EngineChooser {
             extent: Extent::Full,
             goal,
             plans: measured,
+            by_turns: Vec::new(),
         };
         self.decide_by_turns(&model, &mut found, per_plan, progress)?;
         let Some(chosen) = found.best(&self.wishes).map(|found| found.plan.clone()) else {
@@ -116,7 +117,7 @@ impl EngineChooser {
         Ok(Tuned {
             machine: subject.machine,
             chosen,
-            measured: found.plans,
+            measured: [found.by_turns, found.plans].concat(),
             refused,
             kept_in,
         })
@@ -145,7 +146,7 @@ impl EngineChooser {
         for found in measure_by_turns(&ModelSource::File(model), &rivals, per_plan)? {
             progress(&found.plan, Ok(&found));
             measured.plans.retain(|before| before.plan != found.plan);
-            measured.plans.push(found);
+            measured.by_turns.push(found);
         }
         Ok(())
     }
@@ -262,6 +263,7 @@ impl EngineChooser {
             extent: Extent::Quick,
             goal: Goal::default(),
             plans: vec![best],
+            by_turns: Vec::new(),
         });
         if self.folder.is_writable()
             && let Err(error) =
