@@ -59,12 +59,12 @@ def test_photographs_that_contradict_each_other_stop_the_run_and_are_named(fishi
 
 
 def test_an_interrupted_run_is_resumed_with_its_settings(fishid, small_fish):
-    process = fishid.start("pipeline", "run", "--data", small_fish, "--seed", 11)
+    # So many views that nobody can miss the step in which they are embedded.
+    process = fishid.start("pipeline", "run", "--data", small_fish, "--seed", 11, "--views", 60)
     until = time.monotonic() + 120
-    while time.monotonic() < until:
-        records = run_records(fishid) if (fishid.home / "runs").exists() else []
-        if records and statuses(records[0]).get("embed") == "running":
-            break
+    while not (records := run_records(fishid)) or statuses(records[0]).get("embed") != "running":
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
