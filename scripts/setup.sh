@@ -155,6 +155,9 @@ setup_stack() {
 
 setup_test() {
   need_packages chromium openssl shellcheck
+  # Spark's own, and where its jobs tell their progress; the package may start one on port 9091, which is not used.
+  need_command java openjdk-17-jre-headless
+  need_command prometheus-pushgateway prometheus-pushgateway
   # The package may start an Nginx of its own on port 80, which is not used.
   PATH=$PATH:/usr/sbin need_command nginx nginx
   need_command envsubst gettext-base
@@ -164,6 +167,7 @@ setup_test() {
   python_environment tests/dvc/requirements.txt >/dev/null
   python_environment tests/airflow/requirements.txt >/dev/null
   python_environment tests/wheel/requirements.txt >/dev/null
+  python_environment tests/spark/requirements.txt >/dev/null
   python_environment crates/fishid-python/requirements.txt >/dev/null
   python_environment tests/policy/requirements.txt >/dev/null
   terraform_provider

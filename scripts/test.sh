@@ -37,6 +37,8 @@ fi
 export FISHID_BIN=$CARGO_TARGET_DIR/release/fishid
 FISHID_WHEEL_NEEDS=$(scripts/setup.sh python tests/wheel/requirements.txt)
 export FISHID_WHEEL_NEEDS
+FISHID_SPARK=$(scripts/setup.sh python tests/spark/requirements.txt)
+export FISHID_SPARK
 FISHID_S3_SERVER=${FISHID_S3_SERVER:-$FISHID_CACHE/tools/bin/versitygw}
 if [ -x "$FISHID_S3_SERVER" ]; then
   export FISHID_S3_SERVER

@@ -37,6 +37,10 @@ impl Bundle {
         without_lock(py, || Ok(serde_json::to_string(self.0.manifest())?))
     }
 
+    fn model_digest(&self) -> &str {
+        self.0.digest()
+    }
+
     fn size(&self) -> (u32, u32) {
         let preprocessing = self.0.preprocessing();
         (preprocessing.width, preprocessing.height)

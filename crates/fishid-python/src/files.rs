@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::error::without_lock;
-use crate::{arrow, columns};
+use crate::{arrow, columns, process};
 
 /// Every photograph, whatever the layout.
 #[pyfunction]
@@ -46,4 +46,36 @@ pub fn upload(py: Python<'_>, folder: &str, to: &str) -> PyResult<(usize, usize)
 #[pyfunction]
 pub fn download(py: Python<'_>, place: &str, folder: &str) -> PyResult<(usize, usize)> {
     without_lock(py, || fishid::job::download(place, folder))
+}
+
+/// A file's content; none when it does not exist.
+#[pyfunction]
+pub fn read_file<'py>(
+    py: Python<'py>,
+    place: &str,
+    name: &str,
+) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let content = without_lock(py, || Ok(process::place(place)?.read_if_present(name)?))?;
+    Ok(content.map(|content| PyBytes::new(py, &content)))
+}
+
+/// Readers see the old content or the new.
+#[pyfunction]
+pub fn write_file(py: Python<'_>, place: &str, name: &str, content: &[u8]) -> PyResult<()> {
+    without_lock(py, || {
+        process::place(place)?.put(name, content.to_vec())?;
+        Ok(())
+    })
+}
+
+/// Those that are not there are no error.
+#[pyfunction]
+pub fn remove_files(py: Python<'_>, place: &str, names: Vec<String>) -> PyResult<()> {
+    without_lock(py, || {
+        let place = process::place(place)?;
+        for name in names {
+            place.delete(&name)?;
+        }
+        Ok(())
+    })
 }

@@ -31,6 +31,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(files::list_files, module)?)?;
     module.add_function(wrap_pyfunction!(files::upload, module)?)?;
     module.add_function(wrap_pyfunction!(files::download, module)?)?;
+    module.add_function(wrap_pyfunction!(files::read_file, module)?)?;
+    module.add_function(wrap_pyfunction!(files::write_file, module)?)?;
+    module.add_function(wrap_pyfunction!(files::remove_files, module)?)?;
     module.add_function(wrap_pyfunction!(data::check_dataset, module)?)?;
     module.add_function(wrap_pyfunction!(data::load_pixels, module)?)?;
     module.add_function(wrap_pyfunction!(data::fetch_bundle, module)?)?;

@@ -19,7 +19,15 @@ from fishid._executors import (
     inspect,
     label,
 )
-from fishid._files import download, list_files, list_photographs, upload
+from fishid._files import (
+    download,
+    list_files,
+    list_photographs,
+    read_file,
+    remove_files,
+    upload,
+    write_file,
+)
 from fishid._head import evaluate, train_head
 from fishid._library import locate
 from fishid._native import __version__
@@ -48,6 +56,9 @@ __all__ = [
     "list_photographs",
     "load_bundle",
     "load_pixels",
+    "read_file",
+    "remove_files",
     "train_head",
     "upload",
+    "write_file",
 ]

@@ -11,11 +11,13 @@ class Bundle:
 
     `threads` photographs are answered at the same time. `classes` are slugs in the order of the
     probabilities; `width` and `height` are the model's pixels; `manifest` is the bundle's `fishid.json`.
+    `model_digest` is the SHA-256 of what answers.
     """
 
     def __init__(self, folder, *, threads=None):
         self._native = _native.Bundle(str(folder), threads)
         self.manifest = json.loads(self._native.manifest())
+        self.model_digest = self._native.model_digest()
         self.classes = [known["slug"] for known in self.manifest["classes"]]
         self.width, self.height = self._native.size()
 

@@ -1,4 +1,6 @@
-"""Files of a folder or `s3://bucket/prefix`: listed, and carried both ways."""
+"""Files of a folder or `s3://bucket/prefix`: listed, carried both ways, read and written one by one."""
+
+from pathlib import Path
 
 from fishid import _arrow, _native
 
@@ -33,3 +35,23 @@ def download(place, folder):
     """
     n_fetched, n_skipped = _native.download(str(place), str(folder))
     return {"n_fetched": n_fetched, "n_skipped": n_skipped}
+
+
+def read_file(place, name):
+    """The bytes of a file of a folder or `s3://bucket/prefix`, of at most 256 MB; None when there is none."""
+    return _native.read_file(str(place), name)
+
+
+def write_file(place, name, content):
+    """Writes bytes as a file there; a reader sees the old content or the new, never a part.
+
+    A folder is made where it is not there.
+    """
+    if "://" not in str(place):
+        Path(place).mkdir(parents=True, exist_ok=True)
+    _native.write_file(str(place), name, content)
+
+
+def remove_files(place, names):
+    """Removes files there; those that are not there are no error."""
+    _native.remove_files(str(place), list(names))
