@@ -104,7 +104,7 @@ impl Model for Instant {
         Ok(vec![answer(); inputs.len()])
     }
 
-    fn warm_up(&self) -> Result<(), Infallible> {
+    fn warm_up(&self, _take_turn: &dyn Fn()) -> Result<(), Infallible> {
         Ok(())
     }
 

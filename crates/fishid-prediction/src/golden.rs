@@ -57,11 +57,12 @@ impl fmt::Display for GoldenReport {
     }
 }
 
-/// Asks at most `n` of the golden photographs.
+/// Asks at most `n` of the golden photographs, each after a call of `take_turn`.
 pub(crate) fn check(
     predictor: &Predictor,
     tolerance: f32,
     n: usize,
+    take_turn: &dyn Fn(),
 ) -> Result<GoldenReport, PredictError> {
     let mut golden = predictor.bundle().golden()?;
     golden.truncate(n);
@@ -79,6 +80,7 @@ pub(crate) fn check(
     };
     for photo in golden {
         let pixels = predictor.preprocessing().load(&photo.bytes, &limits)?;
+        take_turn();
         let started = Instant::now();
         let answer = predictor.infer_one(pixels)?;
         let took = started.elapsed();

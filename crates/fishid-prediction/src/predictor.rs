@@ -270,7 +270,7 @@ impl Predictor {
     /// [`crate::GOLDEN_TOLERANCE`]. An error means that they could not be asked; the report says whether
     /// they agree.
     pub fn check_golden(&self, tolerance: f32) -> Result<GoldenReport, PredictError> {
-        golden::check(self, tolerance, usize::MAX)
+        golden::check(self, tolerance, usize::MAX, &|| ())
     }
 
     /// [`Predictor::check_golden`], with a report that does not agree as an error.
@@ -304,11 +304,12 @@ impl Predictor {
     }
 
     /// The sessions of full batches are others than those that the golden photographs go through.
-    fn run_full_batches(&self) -> Result<(), PredictError> {
+    fn run_full_batches(&self, take_turn: &dyn Fn()) -> Result<(), PredictError> {
         let batch = self.batch();
         if batch > 1 {
             let blank = vec![0; batch * self.facts.height * self.facts.width * 3];
             for _ in 0..self.n_sessions() {
+                take_turn();
                 self.lanes.run(&blank, batch, &[PROBABILITIES])?;
             }
         }
@@ -318,13 +319,18 @@ impl Predictor {
     /// Makes sure that the first client does not wait for what a first run prepares, and that the model answers as it
     /// should: on a few golden photographs when all were proven before, else on all.
     pub fn warm_up(&self) -> Result<GoldenReport, PredictError> {
+        self.warm_up_by_turns(&|| ())
+    }
+
+    /// The same beside a model that answers: `take_turn` is called before each run of the network.
+    pub fn warm_up_by_turns(&self, take_turn: &dyn Fn()) -> Result<GoldenReport, PredictError> {
         let n = match self.proven.get() {
             Some(Proven { here: true, .. }) => 1,
             Some(Proven { here: false, .. }) => WARM_UP_PHOTOGRAPHS,
             None => usize::MAX,
         };
-        self.run_full_batches()?;
-        let report = golden::check(self, GOLDEN_TOLERANCE, n)?;
+        self.run_full_batches(take_turn)?;
+        let report = golden::check(self, GOLDEN_TOLERANCE, n, take_turn)?;
         if report.misses.is_empty() {
             return Ok(report);
         }

@@ -123,8 +123,8 @@ impl Model for FishModel {
         self.predictor.n_sessions()
     }
 
-    fn warm_up(&self) -> Result<(), PredictError> {
-        let report = self.predictor.warm_up()?;
+    fn warm_up(&self, take_turn: &dyn Fn()) -> Result<(), PredictError> {
+        let report = self.predictor.warm_up_by_turns(take_turn)?;
         if let Some(fastest) = report.fastest {
             // A second warm-up measures nothing new.
             let _ = self.fastest_answer.set(fastest);

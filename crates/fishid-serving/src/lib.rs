@@ -33,7 +33,7 @@ pub use model::{
     Effort, Identity, Measure, Model, ModelSource, Observation, SourceError, VersionTag,
 };
 pub use photo::{Photo, PhotoReader};
-pub use priority::{at_low_priority, lower_for_good};
+pub use priority::{at_low_priority, only_when_idle};
 pub use service::{Loaded, Served, Service, StartError};
 pub use shared::{
     BadRedisAddress, RedisStore, SharedError, SharedLink, SharedSettings, SharedStore, SharedTier,

@@ -83,8 +83,9 @@ pub trait Model: Send + Sync + 'static {
     fn n_streams(&self) -> usize {
         usize::MAX
     }
-    /// Proves that the model answers as it should, before it meets a client.
-    fn warm_up(&self) -> Result<(), Self::Error>;
+    /// Proves that the model answers as it should, before it meets a client. `take_turn` is called before each
+    /// photograph, and returns when clients of the model before are likely not to wait for this one.
+    fn warm_up(&self, take_turn: &dyn Fn()) -> Result<(), Self::Error>;
     /// How long the fastest photograph of [`Self::warm_up`] took the model, where it was measured.
     fn fastest_answer(&self) -> Option<Duration> {
         None

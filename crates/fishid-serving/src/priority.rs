@@ -9,9 +9,9 @@
 use std::thread;
 
 #[cfg(target_os = "linux")]
-pub use linux::lower_for_good;
+pub use linux::only_when_idle;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::lowered;
+pub(crate) use linux::{lower_for_good, lowered};
 
 /// Runs work that starts no threads for later on a thread of its own, at the lowest priority; that is always allowed.
 pub fn at_low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -29,7 +29,11 @@ pub fn at_low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 /// Priorities of threads are a matter of Linux.
 #[cfg(not(target_os = "linux"))]
-pub fn lower_for_good() {}
+pub(crate) fn lower_for_good() {}
+
+/// Priorities of threads are a matter of Linux.
+#[cfg(not(target_os = "linux"))]
+pub fn only_when_idle() {}
 
 /// Runs the work; priorities of threads are a matter of Linux.
 #[cfg(not(target_os = "linux"))]
@@ -45,6 +49,10 @@ mod linux {
     use std::thread;
 
     use rustix::process::{Pid, getpriority_process, setpriority_process};
+    use thread_priority::{
+        NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+        set_thread_priority_and_policy, thread_native_id,
+    };
 
     /// The lowest there is.
     const LOW: i32 = 19;
@@ -65,9 +73,24 @@ mod linux {
     }
 
     /// For a thread that ends after the work, or a process with no other work.
-    pub fn lower_for_good() {
+    pub(crate) fn lower_for_good() {
         // One that stays as it is does the same work.
         let _ = setpriority_process(None, LOW);
+    }
+
+    /// For a process with no other work, before it starts threads: it has a core while nobody else wants it, and gives
+    /// it up at once, where a thread of the lowest niceness finishes its slice of some milliseconds first. Under full
+    /// load it goes on all the same, in the moments in which the others wait for each other.
+    ///
+    /// Not for a thread that shares locks with others: they would wait until the system is idle.
+    pub fn only_when_idle() {
+        lower_for_good();
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        if let Err(error) =
+            set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+        {
+            tracing::debug!(?error, "the lowest niceness has to do");
+        }
     }
 
     fn restore(before: &HashSet<i32>, usual: i32) {
@@ -158,6 +181,17 @@ mod linux {
                 assert_eq!(child.join().unwrap(), usual);
             });
             here.join().unwrap();
+        }
+
+        #[test]
+        fn what_runs_only_when_idle_hands_that_on_to_the_threads_it_starts() {
+            let policy = || thread_priority::unix::thread_schedule_policy().unwrap();
+            let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+            let thread = thread::spawn(move || {
+                only_when_idle();
+                (policy(), thread::spawn(policy).join().unwrap())
+            });
+            assert_eq!(thread.join().unwrap(), (idle, idle));
         }
 
         #[test]

@@ -6,6 +6,7 @@ mod shared;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
@@ -24,6 +25,10 @@ use crate::pool::contain;
 use crate::schedule::Refusal;
 use crate::shared::SharedTier;
 use crate::stages::{Done, Request, Stages, Timings};
+
+/// A new model waits so long for a moment without photographs, before each run of its warm-up.
+const LONGEST_WAIT_FOR_A_GAP: Duration = Duration::from_millis(500);
+const GAP_LOOK: Duration = Duration::from_millis(1);
 
 /// A model that has answered its warm-up.
 #[derive(Debug)]
@@ -345,7 +350,7 @@ impl<M: Model> Service<M> {
         let identity = Arc::new(model.identity());
         let version = identity.version.clone();
         let started = Instant::now();
-        let refused = match contain(|| model.warm_up()) {
+        let refused = match contain(|| model.warm_up(&|| self.await_gap())) {
             Ok(Ok(())) => None,
             Ok(Err(source)) => Some(InstallError::WarmUp { version, source }),
             Err(message) => Some(InstallError::Panicked { version, message }),
@@ -359,6 +364,15 @@ impl<M: Model> Service<M> {
             identity,
             took: started.elapsed(),
         })
+    }
+
+    /// Returns when nobody waits for an answer, and after a while even then: a run of the network then delays one
+    /// photograph at most, and not all that queue behind it.
+    fn await_gap(&self) {
+        let started = Instant::now();
+        while self.0.stages.accepted() > 0 && started.elapsed() < LONGEST_WAIT_FOR_A_GAP {
+            thread::sleep(GAP_LOOK);
+        }
     }
 
     /// Warms a model up that is to replace another. With one that answers in time in its place already, a model that

@@ -151,21 +151,21 @@ impl<S: ModelSource> Loader<S> {
     }
 }
 
-/// Beside a model that answers, at low priority; the first one is what clients wait for.
+/// Beside a model that answers it is loaded at low priority; the first one is what clients wait for.
 fn load<S: ModelSource>(
     source: &S,
     service: &Service<S::Model>,
     tag: &VersionTag,
 ) -> Result<Proven<S::Model>, SourceError> {
-    let work = || {
-        let model = contain(|| source.load(tag))
-            .unwrap_or_else(|message| Err(message.into()))
-            .inspect_err(|_| service.metrics().count_reload(ReloadResult::LoadFailed))?;
-        service.prove(model)
-    };
-    if service.current().is_some() {
+    let work = || contain(|| source.load(tag));
+    let loaded = if service.current().is_some() {
         lowered(work)
     } else {
         work()
-    }
+    };
+    let model = loaded
+        .unwrap_or_else(|message| Err(message.into()))
+        .inspect_err(|_| service.metrics().count_reload(ReloadResult::LoadFailed))?;
+    // At the usual priority: it shares the engine's threads with the answers, which would wait for it.
+    service.prove(model)
 }

@@ -77,6 +77,8 @@ pub struct FakeModel {
     gate: Option<Gate>,
     panics_on: Option<u32>,
     fastest_answer: Option<Duration>,
+    /// When its warm-up was let ahead.
+    pub had_turn_at: Arc<Mutex<Option<Instant>>>,
     /// The name of the thread that freed it.
     pub freed_on: Arc<Mutex<Option<String>>>,
 }
@@ -99,6 +101,7 @@ impl FakeModel {
             gate: None,
             panics_on: None,
             fastest_answer: (version == "crawls").then_some(Duration::from_mins(1)),
+            had_turn_at: Arc::default(),
             freed_on: Arc::default(),
         }
     }
@@ -175,7 +178,9 @@ impl Model for FakeModel {
         self.max_batch
     }
 
-    fn warm_up(&self) -> Result<(), FakeError> {
+    fn warm_up(&self, take_turn: &dyn Fn()) -> Result<(), FakeError> {
+        take_turn();
+        *self.had_turn_at.lock().unwrap() = Some(Instant::now());
         assert!(!self.version.contains("panics"), "the warm-up panics");
         if self.version == "bad" {
             Err(FakeError::Warm)

@@ -212,3 +212,46 @@ async fn the_old_model_is_freed_by_no_thread_that_answers() {
     eventually(|| freed_on.lock().unwrap().is_some()).await;
     assert_eq!(freed_on.lock().unwrap().as_deref(), Some("fishid-drain"));
 }
+
+#[tokio::test]
+async fn a_warm_up_waits_for_a_gap_between_answers_but_not_for_ever() {
+    // Longer than any warm-up waits.
+    const LONG: Duration = Duration::from_millis(500);
+    let harness = Harness::new(one_worker());
+    let gate = Gate::closed();
+    let busy = FakeModel::new("0").held_by(&gate);
+    harness.service.install(busy).unwrap();
+    let asked = harness.ask_in_background(photo(1));
+    gate.wait_until_reached(1).await;
+    let install = |version: &str| {
+        let model = FakeModel::new(version);
+        let had_turn_at = model.had_turn_at.clone();
+        let service = harness.service.clone();
+        let begun = Instant::now();
+        let installed = tokio::task::spawn_blocking(move || service.install(model).unwrap());
+        (installed, had_turn_at, begun)
+    };
+
+    let (installed, had_turn_at, begun) = install("1");
+    installed.await.unwrap();
+    let waited = had_turn_at.lock().unwrap().unwrap() - begun;
+    assert!(waited >= LONG, "it ran ahead of a photograph: {waited:?}");
+
+    let (installed, had_turn_at, begun) = install("2");
+    let opened = Instant::now();
+    gate.open();
+    installed.await.unwrap();
+    asked.await.unwrap().unwrap();
+    let turn = had_turn_at.lock().unwrap().unwrap();
+    assert!(
+        turn >= opened || turn - begun >= LONG,
+        "it ran ahead of a photograph"
+    );
+
+    let (installed, _, begun) = install("3");
+    installed.await.unwrap();
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "nobody was in its way"
+    );
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fishid_prediction::{EngineChooser, Occasion};
-use fishid_serving::lower_for_good;
+use fishid_serving::only_when_idle;
 
 use super::predict;
 use crate::cli::PrepareArgs;
@@ -20,7 +20,7 @@ pub fn run(args: &PrepareArgs, config: &Config, home: &Home) -> anyhow::Result<S
     be_the_first_to_go();
     end_with_the_server(limit).context("no thread can be started")?;
     // The engine's threads inherit it.
-    lower_for_good();
+    only_when_idle();
     let engine = EngineChooser::new(home.engine(), config.engine.wishes(&args.engine));
     engine
         .open(&args.bundle, Occasion::Reload)
