@@ -2,6 +2,8 @@
 //!
 //! Not `reqwest` or `hyper`: what the generator spends is taken from the server on the same cores.
 
+use std::io::ErrorKind;
+
 use anyhow::{Context, Result, bail, ensure};
 use bytes::{Buf, BytesMut};
 use serde::Deserialize;
@@ -52,9 +54,12 @@ impl Connection {
         })
     }
 
-    /// Whether another request may be sent on it.
+    /// Whether another request may be sent on it: neither has the last reply announced its end, nor has the server
+    /// closed it since, as servers do with those that lie idle.
     pub fn is_open(&self) -> bool {
-        !self.ends
+        let said_meanwhile = self.stream.try_read(&mut [0]);
+        let is_silent = said_meanwhile.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        !self.ends && is_silent
     }
 
     /// Sends a request and reads the reply. After an error the connection is of no use any more.

@@ -161,8 +161,7 @@ impl Shared {
 
     async fn try_to_ask(&self) -> Result<()> {
         let payload = self.payload();
-        let kept = self.idle.borrow_mut().pop();
-        let mut connection = match kept {
+        let mut connection = match self.kept() {
             Some(connection) => connection,
             None => Connection::open(&self.host).await?,
         };
@@ -171,6 +170,17 @@ impl Shared {
             self.idle.borrow_mut().push(connection);
         }
         reply.check(self.expect_cached)
+    }
+
+    /// The connection that was used last of those that are still open.
+    fn kept(&self) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(connection) = idle.pop() {
+            if connection.is_open() {
+                return Some(connection);
+            }
+        }
+        None
     }
 }
 
