@@ -84,13 +84,14 @@ mod linux {
     ///
     /// Not for a thread that shares locks with others: they would wait until the system is idle.
     pub fn only_when_idle() {
-        lower_for_good();
         let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
         if let Err(error) =
             set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
         {
             tracing::debug!(?error, "the lowest niceness has to do");
         }
+        // Last, since the call above sets the usual one.
+        lower_for_good();
     }
 
     fn restore(before: &HashSet<i32>, usual: i32) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fishid_engine::{
     EngineError, Extent, Goal, Machine, Measured, Measurement, ModelSource, Plan, Precision,
-    Provider, Record, measure, measure_by_turns,
+    Provider, Record, Wishes, measure, measure_by_turns,
 };
 
 use super::{EngineChooser, Subject};
@@ -46,7 +46,7 @@ pub struct Tuned {
 }
 
 impl EngineChooser {
-    /// Measures precision, streams × threads and batch, then the two best once more by turns, and keeps the result for
+    /// Measures precision, streams × threads and batch, then the suggestion and the two best others once more by turns, and keeps the result for
     /// every model of this topology on this machine. `progress` hears each result.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl EngineChooser {
     ) -> Result<Tuned, PredictError> {
         let subject = Subject::of(bundle_dir)?;
         // What would make it all vain is told before anything is measured.
-        Plan::unmeasured(&subject.machine, &self.wishes)?;
+        let suggested = Plan::unmeasured(&subject.machine, &self.wishes)?;
         let not_kept = |source| PredictError::Read {
             path: self.folder.path().to_path_buf(),
             source,
@@ -98,7 +98,7 @@ impl EngineChooser {
             plans: measured,
             by_turns: Vec::new(),
         };
-        self.decide_by_turns(&model, &mut found, per_plan, progress)?;
+        self.decide_by_turns(&model, &suggested, &mut found, per_plan, progress)?;
         let Some(chosen) = found.best(&self.wishes).map(|found| found.plan.clone()) else {
             let reasons: Vec<String> = refused
                 .iter()
@@ -123,23 +123,22 @@ impl EngineChooser {
         })
     }
 
-    /// Plans are measured one after the other, while the machine may grow faster or slower: the best and the next best
-    /// are compared by turns before one of them is taken for good.
+    /// Plans are measured one after the other, while the machine may grow faster or slower: the suggestion and the two
+    /// best of the others are compared by turns before one of them is taken for good.
     fn decide_by_turns(
         &self,
         model: &Path,
+        suggested: &Plan,
         measured: &mut Measured,
         per_plan: Duration,
         mut progress: impl FnMut(&Plan, Result<&Measurement, &str>),
     ) -> Result<(), PredictError> {
-        let mut others = measured.clone();
-        let mut rivals = Vec::new();
-        while let (true, Some(best)) = (rivals.len() < 2, others.best(&self.wishes)) {
-            let plan = best.plan.clone();
-            others.plans.retain(|found| found.plan != plan);
+        let with_options = |plan: Plan| {
             let options = self.session_options(&plan);
-            rivals.push((plan, options));
-        }
+            (plan, options)
+        };
+        let rivals = rivals(measured, &self.wishes, suggested).into_iter();
+        let rivals: Vec<_> = rivals.map(with_options).collect();
         if rivals.len() < 2 {
             return Ok(());
         }
@@ -281,6 +280,23 @@ impl EngineChooser {
     }
 }
 
+/// The suggestion, which a slow moment of the machine must not rule out, and the two best of the others.
+fn rivals(measured: &Measured, wishes: &Wishes, suggested: &Plan) -> Vec<Plan> {
+    let mut others = measured.clone();
+    let mut rivals = Vec::new();
+    if measured.plans.iter().any(|found| found.plan == *suggested) {
+        others.plans.retain(|found| found.plan != *suggested);
+        rivals.push(suggested.clone());
+    }
+    let most = rivals.len() + 2;
+    while let (true, Some(best)) = (rivals.len() < most, others.best(wishes)) {
+        let plan = best.plan.clone();
+        others.plans.retain(|found| found.plan != plan);
+        rivals.push(plan);
+    }
+    rivals
+}
+
 /// Of the suggestion and its rival, in that order, the one to take.
 fn the_suggestion_or_better(found: Vec<Measurement>, otherwise: Measurement) -> Measurement {
     let mut found = found.into_iter();
@@ -304,5 +320,38 @@ fn plan_of(
         streams,
         threads,
         batch,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suggestion_is_compared_by_turns_however_slow_its_moment_was() {
+        let plan = |batch| plan_of(Provider::OpenVino, Precision::Bf16, 1, 2, batch);
+        let found = |batch, latency_ms| Measurement {
+            plan: plan(batch),
+            latency_ms,
+            photographs_per_second: 1e3 / latency_ms,
+        };
+        let measured = Measured {
+            wishes: Wishes::default(),
+            extent: Extent::Full,
+            goal: Goal::Latency,
+            plans: vec![
+                found(1, 49.0),
+                found(2, 44.0),
+                found(4, 34.0),
+                found(8, 40.0),
+            ],
+            by_turns: Vec::new(),
+        };
+        let batches = |suggested: &Plan| {
+            let rivals = rivals(&measured, &Wishes::default(), suggested).into_iter();
+            rivals.map(|plan| plan.batch).collect::<Vec<_>>()
+        };
+        assert_eq!(batches(&plan(1)), [1, 4, 8]);
+        assert_eq!(batches(&plan(16)), [4, 8], "it could not be measured");
     }
 }
