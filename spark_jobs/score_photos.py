@@ -12,6 +12,7 @@ import argparse
 import functools
 import hashlib
 import json
+import re
 import sys
 
 import fishid
@@ -20,7 +21,7 @@ from fishid import spark
 DONE = "_SUCCESS"
 # Spark reads no files whose names begin so.
 OURS = "_fishid-"
-PART = "part-"
+PART = re.compile(r"part-[0-9a-f]{24}\.parquet")
 OTHERS_SHOWN = 3
 
 
@@ -44,6 +45,8 @@ def arguments(line=None):
 
 
 def score(args):
+    # Executors have folders of their own to start from.
+    args.data, args.out = spark.absolute(args.data), spark.absolute(args.out)
     bundle = args.bundle or fishid.fetch_bundle(args.registry, args.model, args.version)["bundle"]
     # A broken bundle is refused here, once, and not on every executor.
     model_digest = fishid.load_bundle(bundle, threads=1).model_digest
@@ -53,8 +56,8 @@ def score(args):
     spark.say(f"{photographs.num_rows} photographs in {args.data}")
 
     chunks = spark.chunks_by_content(photographs)
-    named = {spark.part_name(chunk, ["path", "version"]): chunk for chunk in chunks}
-    there = claim(args, model_digest)
+    mark, there = claim(args, model_digest)
+    named = {spark.part_name(chunk, ["path", "version"], mark): chunk for chunk in chunks}
     missing = [spark.with_part(chunk, name) for name, chunk in named.items() if name not in there]
     with spark.Cluster("fishid-scoring", args.executors) as cluster:
         application = cluster.application
@@ -62,9 +65,7 @@ def score(args):
             cluster.send_folder(bundle, "bundle")
         work = functools.partial(spark.label_into, args.out, args.data, args.lang)
         answers = cluster.each("answering", missing, work)
-    # Files of photographs that have gone or changed since an earlier run.
-    fishid.remove_files(args.out, [name for name in there if name.startswith(PART) and name not in named])
-    fishid.write_file(args.out, DONE, b"")
+    finish(args.out, mark, named)
     n_answered = sum(answer["n"] for answer in answers)
     return {
         "application": application,
@@ -78,21 +79,39 @@ def score(args):
 
 
 def claim(args, model_digest):
-    """The names of the files in OUT, which holds answers of this model, language and data or nothing."""
+    """The mark of this model, language and data, and the files in OUT, which is for them alone."""
     about = {"data": args.data, "lang": args.lang, "model_digest": model_digest}
     text = json.dumps(about, ensure_ascii=False, sort_keys=True)
     mark = OURS + hashlib.sha256(text.encode()).hexdigest()[:16] + ".json"
     there = spark.names_in(args.out)
-    strange = sorted(name for name in there - {mark, DONE} if mark not in there or not name.startswith(PART))
-    if strange:
-        raise fishid.InputError(
-            f"{args.out} holds {len(strange)} files of another model, language or data, or of something else "
-            f"({', '.join(strange[:OTHERS_SHOWN])}): name another --out, or empty this one"
-        )
+    refuse_strangers(args.out, there, mark, is_new=mark not in there)
     # Whoever reads meanwhile sees that it is not whole.
     fishid.remove_files(args.out, [DONE])
     fishid.write_file(args.out, mark, text.encode())
-    return there
+    return mark, there
+
+
+def refuse_strangers(out, there, mark, is_new=False):
+    strange = sorted(name for name in there - {mark, DONE} if is_new or not PART.fullmatch(name))
+    if strange:
+        raise fishid.InputError(
+            f"{out} holds {len(strange)} files of another model, language or data, or of something else "
+            f"({', '.join(strange[:OTHERS_SHOWN])}): name another --out, or empty this one"
+        )
+
+
+def finish(out, mark, named):
+    """Removes what belongs to photographs that have gone or changed, and says that OUT is whole."""
+    there = spark.names_in(out)
+    refuse_strangers(out, there, mark)
+    lost = sorted(named.keys() - there)
+    if lost:
+        raise fishid.FishidError(
+            f"{len(lost)} files that executors wrote are not in {out} ({', '.join(lost[:OTHERS_SHOWN])}): "
+            "name a folder that all machines share, or a prefix in S3"
+        )
+    fishid.remove_files(out, [name for name in there if PART.fullmatch(name) and name not in named])
+    fishid.write_file(out, DONE, b"")
 
 
 def main():

@@ -49,6 +49,8 @@ def arguments(line=None):
 
 def train(args):
     started = time.monotonic()
+    # Executors have folders of their own to start from.
+    args.data, args.work = spark.absolute(args.data), spark.absolute(args.work)
     run = fishid.TrainingRun(
         args.data,
         registry=args.registry,
@@ -78,15 +80,16 @@ def train(args):
         "embed": embedded - inspected,
         "train": time.monotonic() - embedded,
     }
-    return result | {
-        "application": application,
-        "photographs": run.n_photographs,
-        "left_out": run.quarantine().num_rows,
-        "quarantine": quarantine,
-        "views_there": run.n_views_there,
-        "views_embedded": n_embedded,
-        "seconds": {step: round(took, 3) for step, took in seconds.items()},
-    }
+    result.update(
+        application=application,
+        photographs=run.n_photographs,
+        left_out=run.quarantine().num_rows,
+        quarantine=quarantine,
+        views_there=run.n_views_there,
+        views_embedded=n_embedded,
+        seconds={step: round(took, 3) for step, took in seconds.items()},
+    )
+    return result
 
 
 def inspect(cluster, run, work):
@@ -95,8 +98,11 @@ def inspect(cluster, run, work):
     named = {spark.part_name(chunk, ["path"], fishid.__version__): chunk for chunk in chunks}
     there = spark.names_in(place)
     missing = [spark.with_part(chunk, name) for name, chunk in named.items() if name not in there]
-    cluster.each("inspecting", missing, functools.partial(spark.inspect_into, place, run.spec))
-    return spark.read_parts(place, sorted(named))
+    done = cluster.each("inspecting", missing, functools.partial(spark.inspect_into, place, run.spec))
+    inspections = spark.read_parts(place, sorted(named))
+    # What could not be read now may be readable in the next run.
+    fishid.remove_files(place, [answer["part"] for answer in done if answer["n_errors"]])
+    return inspections
 
 
 def plan(run, inspections, work):
@@ -143,9 +149,9 @@ def main():
     try:
         result = train(args)
         if args.report:
-            place, _, name = args.report.rpartition("/")
+            place, _, name = spark.absolute(args.report).rpartition("/")
             text = json.dumps(result, ensure_ascii=False, indent=2)
-            fishid.write_file(place or ".", name, text.encode())
+            fishid.write_file(place or "/", name, text.encode())
     except fishid.FishidError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 2 if isinstance(error, fishid.InputError) else 1

@@ -325,8 +325,8 @@ def test_progress_is_told_to_a_pushgateway(spark, small_fish, tmp_path, pushgate
         60,
         PUSHGATEWAY_URL=pushgateway,
     )
-    seen = set()
-    while job.process.poll() is None:
+    seen, until = set(), time.monotonic() + JOB_SECONDS
+    while job.process.poll() is None and time.monotonic() < until:
         for line in requests.get(f"http://{pushgateway}/metrics", timeout=5).text.splitlines():
             if line.startswith("fishid_spark_tasks{"):
                 seen.add(line)

@@ -8,6 +8,7 @@ the wheel does not bring.
 
 from fishid.spark._cluster import Cluster
 from fishid.spark._parts import (
+    absolute,
     below,
     chunks_by_content,
     chunks_of,
@@ -22,6 +23,7 @@ from fishid.spark._work import embed_into_work, inspect_into, label_into
 
 __all__ = [
     "Cluster",
+    "absolute",
     "below",
     "chunks_by_content",
     "chunks_of",

@@ -34,7 +34,7 @@ class Cluster:
         self.context = self.session.sparkContext
         self.start_s = time.monotonic() - started
         self.application = self.context.applicationId
-        self._progress = Progress(self._name, self.context.statusTracker())
+        self._progress = Progress(self._name, self.application, self.context.statusTracker())
         say(
             f"{self.application} on {self.context.master}, cores: {self.context.defaultParallelism}, "
             f"start: {self.start_s:.1f} s"
@@ -42,9 +42,11 @@ class Cluster:
         return self
 
     def __exit__(self, *_):
-        self._progress.end()
-        self.session.stop()
-        self._packed.cleanup()
+        try:
+            self._progress.end()
+        finally:
+            self.session.stop()
+            self._packed.cleanup()
 
     @property
     def slots(self):

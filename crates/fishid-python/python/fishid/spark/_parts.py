@@ -82,6 +82,12 @@ def read_parts(place, names):
         return pa.concat_tables(readers.map(read, names))
 
 
+def absolute(place):
+    """A place as every machine understands it; one in S3 as it is."""
+    text = str(place)
+    return text.rstrip("/") if "://" in text else str(Path(text).absolute())
+
+
 def below(place, *names):
     return "/".join([str(place).rstrip("/"), *names])
 

@@ -1,11 +1,15 @@
 """How far a job is, by Spark's own count of its tasks: in the log and on a Pushgateway."""
 
+import http.client
 import os
 import threading
 import time
 
 REPORT_EVERY_S = 10.0
 POLL_S = 0.5
+PUSH_WITHIN_S = 2
+# Nobody, somebody else, or no address at all.
+NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
 
 
 def say(text):
@@ -16,10 +20,9 @@ def say(text):
 class Progress:
     """Says every few seconds how far a step is, by Spark's own count of tasks, and tells a Pushgateway."""
 
-    def __init__(self, job, tracker):
-        self._job = job
+    def __init__(self, job, application, tracker):
         self._tracker = tracker
-        self._gateway = _Gateway(job, os.environ.get("PUSHGATEWAY_URL"))
+        self._gateway = _Gateway(job, application, os.environ.get("PUSHGATEWAY_URL"))
 
     def of(self, what, n_photographs, n_tasks):
         return _Step(what, n_photographs, n_tasks, self._tracker, self._gateway)
@@ -87,8 +90,10 @@ class _Step:
 class _Gateway:
     """`fishid_spark_tasks{step,state}` of this job; a Pushgateway that does not answer holds up nothing."""
 
-    def __init__(self, job, address):
-        self._job, self._address = job, address
+    def __init__(self, job, application, address):
+        self._address = address
+        # Two jobs of one name tell of themselves apart.
+        self._group = {"job": job, "grouping_key": {"instance": application}, "timeout": PUSH_WITHIN_S}
         if not address:
             return
         try:
@@ -110,14 +115,14 @@ class _Gateway:
         for state, n in counts.items():
             self._tasks.labels(step, state).set(n)
         try:
-            self._prometheus.push_to_gateway(self._address, job=self._job, registry=self._registry, timeout=2)
-        except OSError as error:
-            say(f"the Pushgateway {self._address} does not answer, no progress is pushed: {error}")
+            self._prometheus.push_to_gateway(self._address, registry=self._registry, **self._group)
+        except NO_ANSWER as error:
+            say(f"the Pushgateway of PUSHGATEWAY_URL does not answer, no progress is pushed: {error}")
             self._address = None
 
     def forget(self):
         if self._address:
             try:
-                self._prometheus.delete_from_gateway(self._address, job=self._job, timeout=2)
-            except OSError as error:
-                say(f"the Pushgateway {self._address} keeps the progress of this job: {error}")
+                self._prometheus.delete_from_gateway(self._address, **self._group)
+            except NO_ANSWER as error:
+                say(f"the Pushgateway of PUSHGATEWAY_URL keeps the progress of this job: {error}")

@@ -18,7 +18,7 @@ def inspect_into(place, spec, chunk):
     batch = _one_batch(chunk)
     seen = fishid.inspect(batch, spec)
     put_table(pa.Table.from_batches([seen]), place, chunk.column("part")[0].as_py())
-    return {"n": seen.num_rows}
+    return {"part": chunk.column("part")[0].as_py(), "n_errors": seen.num_rows - seen.column(2).null_count}
 
 
 def embed_into_work(backbone, spec, chunk):
